@@ -1,0 +1,1 @@
+//! ACPI tables for a guest, from one platform value.

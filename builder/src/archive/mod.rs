@@ -1,0 +1,1 @@
+//! Package archives: signed indexes, dependencies, mirrors.

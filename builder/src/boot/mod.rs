@@ -1,0 +1,1 @@
+//! Boots the built artifacts in QEMU, under software emulation.

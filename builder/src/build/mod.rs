@@ -1,0 +1,1 @@
+//! The way of the data: from a recipe and its lock to an output directory.

@@ -1,0 +1,1 @@
+//! The disk image: a GPT with the root file system and its hash tree.

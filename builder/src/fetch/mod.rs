@@ -1,0 +1,1 @@
+//! Brings locked files into the store.

@@ -1,0 +1,1 @@
+//! Guest memory as a value, and the IGVM file that holds it.

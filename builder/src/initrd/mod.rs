@@ -1,0 +1,1 @@
+//! The initrd: programs with their libraries, kernel modules in load order, an init script.

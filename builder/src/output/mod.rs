@@ -1,0 +1,1 @@
+//! Output that appears whole or not at all.

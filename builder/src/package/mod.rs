@@ -1,0 +1,1 @@
+//! Opens package files: what they hold and what scripts they bring.

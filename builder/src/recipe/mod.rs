@@ -1,0 +1,336 @@
+//! `recipe.toml`: everything a guest is made of, declared. Strict: a key that is not known is an
+//! error with its line and column.
+
+mod identity;
+mod platform;
+mod rootfs;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
+pub use platform::{Memory, ParseMemoryError, Platform};
+pub use rootfs::{
+    AddedDirectory, AddedFile, AddedLink, Group, KeepOnly, Mode, ParseModeError, Rootfs, Systemd,
+    User,
+};
+
+/// A recipe that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("cannot read the recipe")]
+    Read(#[from] std::io::Error),
+    /// The text is not a recipe: bad TOML, an unknown key, a value of the wrong form.
+    #[error("{path}:{line}:{column}: {message}", path = .path.display())]
+    Syntax {
+        /// The recipe's file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The parts of the recipe do not fit each other.
+    #[error("{path}: {message}", path = .path.display())]
+    Meaning {
+        /// The recipe's file.
+        path: PathBuf,
+        /// What does not fit, and what to change.
+        message: String,
+    },
+}
+
+/// A guest, declared.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// What the recipe is called.
+    pub recipe: About,
+    /// Who the guest says it is: ID block and seeds of everything derived.
+    pub identity: Identity,
+    /// Where packages come from, by the name that package sets use.
+    #[serde(rename = "archive")]
+    pub archives: BTreeMap<String, Archive>,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The initrd; absent for kernels that open dm-verity themselves.
+    pub initrd: Option<Initrd>,
+    /// The root file system.
+    pub rootfs: Rootfs,
+    /// The agent that answers the host.
+    pub agent: Agent,
+    /// The kernel command lines.
+    pub command_line: CommandLine,
+    /// The disk image.
+    pub disk: Disk,
+    /// The IGVM file.
+    pub igvm: Igvm,
+    /// What the ACPI tables describe.
+    #[serde(default)]
+    pub platform: Platform,
+    /// The folder the recipe stands in; files that it names are relative to it.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// What the recipe is called.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct About {
+    /// Short name: lower-case letters, digits, `.` and `-`.
+    pub name: String,
+    /// One sentence.
+    pub description: String,
+    /// The architecture, in the archive's own word (`amd64`).
+    pub architecture: String,
+}
+
+/// A package archive, by kind and suite. Its host is not part of a recipe.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Archive {
+    /// How the archive is laid out and signed.
+    pub kind: ArchiveKind,
+    /// The suite or release (`bookworm`).
+    pub suite: String,
+    /// The components (`main`).
+    pub components: Vec<String>,
+    /// Files of OpenPGP certificates, one of which must have signed the index.
+    pub keys: Vec<PathBuf>,
+}
+
+/// How an archive is laid out and signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveKind {
+    /// A Debian archive: `dists/SUITE/InRelease`, `Packages` indexes, a pool of `.deb` files.
+    Debian,
+}
+
+/// Packages to resolve together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PackageSet {
+    /// The archive they come from.
+    pub archive: String,
+    /// The packages asked for; `lock` adds what they depend on.
+    pub names: Vec<String>,
+    /// Packages that dependencies may name and that the guest does not need: taken as present,
+    /// never fetched.
+    #[serde(default)]
+    pub provided: Vec<String>,
+}
+
+/// The kernel.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Kernel {
+    /// The packages that hold it, and its modules.
+    pub packages: PackageSet,
+    /// A glob that names exactly one bzImage among the packages' files.
+    pub image: String,
+    /// What stands in for each maintainer script of these packages, by package.
+    #[serde(default)]
+    pub maintainer_scripts: BTreeMap<String, String>,
+}
+
+/// The initrd.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Initrd {
+    /// The packages that its programs come from.
+    pub packages: PackageSet,
+    /// How the archive is compressed.
+    pub compression: Compression,
+    /// Programs by their path in the packages; the shared libraries they need come along.
+    pub programs: Vec<String>,
+    /// Kernel modules by name; what they depend on comes along, in load order.
+    pub modules: Vec<String>,
+    /// The init script, a file beside the recipe.
+    pub init: PathBuf,
+    /// What stands in for each maintainer script of these packages, by package.
+    #[serde(default)]
+    pub maintainer_scripts: BTreeMap<String, String>,
+}
+
+/// How an initrd is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878).
+    Zstd,
+}
+
+/// The agent that answers the host.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Agent {
+    /// Which protocol it speaks.
+    pub kind: AgentKind,
+    /// The name of the virtio-serial port it listens on.
+    pub port: String,
+}
+
+/// Which protocol an agent speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentKind {
+    /// The QEMU guest agent: JSON over virtio-serial.
+    QemuGuestAgent,
+}
+
+/// The kernel command lines. `{data_blocks}`, `{root_hash}` and `{salt}` stand for the values of
+/// the root file system's hash tree; every other byte is used as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CommandLine {
+    /// For the IGVM file to deploy.
+    pub production: String,
+    /// For the IGVM file to debug with.
+    pub debug: String,
+}
+
+/// The disk image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Disk {
+    /// The image's file name.
+    pub file: FileName,
+    /// The disk's exact size; without it the disk is as large as its partitions need.
+    pub size: Option<Memory>,
+}
+
+/// The IGVM file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Igvm {
+    /// How guest memory is laid out.
+    pub layout: Layout,
+    /// RAM, for layouts that launch all of it.
+    pub memory: Memory,
+    /// The production variant's file name.
+    pub file: FileName,
+    /// The debug variant's file name.
+    pub debug_file: FileName,
+}
+
+/// How guest memory is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// The layout of AKS guests.
+    Aks,
+    /// For unmodified upstream kernels, on KVM loaders and OpenVMM.
+    Linux,
+}
+
+/// The name of an output file: one path component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct FileName(String);
+
+impl FileName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for FileName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0', '\n']) {
+            return Err(format!("{name:?} is not a plain file name"));
+        }
+        Ok(Self(name))
+    }
+}
+
+impl Recipe {
+    /// Reads `recipe.toml` of `folder`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, has a key or value that is not known, or has parts
+    /// that do not fit each other.
+    pub fn read(folder: &Path) -> Result<Self, RecipeError> {
+        let path = folder.join("recipe.toml");
+        let text = fs_err::read_to_string(&path)?;
+        Self::parse(&text, &path)
+    }
+
+    /// Reads a recipe's text; `path` is its place, for messages and for files it names.
+    ///
+    /// # Errors
+    /// As [`Recipe::read`], but for reading the file.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, RecipeError> {
+        let mut recipe: Self = toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start)];
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            RecipeError::Syntax {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before[line_start..].chars().count() + 1,
+                message: error.message().to_owned(),
+            }
+        })?;
+        recipe.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        recipe.check().map_err(|message| RecipeError::Meaning {
+            path: path.to_owned(),
+            message,
+        })?;
+        Ok(recipe)
+    }
+
+    /// The package sets by their name in the lock: `kernel`, `initrd` (if any), `rootfs`.
+    pub fn package_sets(&self) -> Vec<(&'static str, &PackageSet)> {
+        let mut sets = vec![("kernel", &self.kernel.packages)];
+        sets.extend(
+            self.initrd
+                .as_ref()
+                .map(|initrd| ("initrd", &initrd.packages)),
+        );
+        sets.push(("rootfs", &self.rootfs.packages));
+        sets
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+        let name = &self.recipe.name;
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(format!(
+                "recipe.name {name:?} may hold only lower-case letters, digits, \".\" and \"-\""
+            ));
+        }
+        for (set, packages) in self.package_sets() {
+            if !self.archives.contains_key(&packages.archive) {
+                return Err(format!(
+                    "{set}.packages.archive names {:?}; add a table [archive.{}] or use one of: {}",
+                    packages.archive,
+                    packages.archive,
+                    self.archives
+                        .keys()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                ));
+            }
+        }
+        let names = [&self.disk.file, &self.igvm.file, &self.igvm.debug_file];
+        for (index, name) in names.iter().enumerate() {
+            if names[..index].contains(name) {
+                return Err(format!("two output files are named {:?}", name.as_str()));
+            }
+        }
+        Ok(())
+    }
+}

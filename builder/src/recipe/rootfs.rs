@@ -1,0 +1,216 @@
+//! The root file system, declared: packages, then rules in a fixed order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::PackageSet;
+
+/// Text that is not a mode.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a mode; write octal digits such as \"0644\" or \"4755\"")]
+pub struct ParseModeError(String);
+
+/// Permission bits with set-user-ID, set-group-ID and sticky, written in octal.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Mode(u16);
+
+impl Mode {
+    /// The low 12 bits of `st_mode`.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    fn file_default() -> Self {
+        Self(0o644)
+    }
+
+    fn directory_default() -> Self {
+        Self(0o755)
+    }
+}
+
+impl FromStr for Mode {
+    type Err = ParseModeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let octal =
+            (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        u16::from_str_radix(text, 8)
+            .ok()
+            .filter(|_| octal)
+            .map(Self)
+            .ok_or_else(|| ParseModeError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Mode {
+    type Error = ParseModeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Mode> for String {
+    fn from(mode: Mode) -> Self {
+        format!("{:04o}", mode.0)
+    }
+}
+
+impl fmt::Debug for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+/// The root file system. Its rules run in the order of these fields: merged-/usr links first,
+/// then packages, then `keep-only`, `remove`, `directory`, `file`, `link`, users and groups,
+/// and systemd last.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rootfs {
+    /// The packages.
+    pub packages: PackageSet,
+    /// Links that stand before any package is unpacked, from link to target
+    /// (`bin = "usr/bin"`): a package that brings a directory of that name is unpacked through
+    /// the link.
+    #[serde(default)]
+    pub merged_usr: BTreeMap<String, String>,
+    /// What stands in for each package's maintainer scripts. A package that has scripts and is
+    /// not named here stops the build.
+    #[serde(default)]
+    pub maintainer_scripts: BTreeMap<String, String>,
+    /// Directories of which only some files are kept.
+    #[serde(default)]
+    pub keep_only: Vec<KeepOnly>,
+    /// Globs of what is removed. A glob that matches nothing is an error: it is out of date.
+    #[serde(default)]
+    pub remove: Vec<String>,
+    /// Directories added.
+    #[serde(default)]
+    pub directory: Vec<AddedDirectory>,
+    /// Files added, or replaced where a package brings one.
+    #[serde(default)]
+    pub file: Vec<AddedFile>,
+    /// Symbolic links added.
+    #[serde(default)]
+    pub link: Vec<AddedLink>,
+    /// The lines of `/etc/passwd`.
+    #[serde(default)]
+    pub user: Vec<User>,
+    /// The lines of `/etc/group`.
+    #[serde(default)]
+    pub group: Vec<Group>,
+    /// What systemd starts.
+    pub systemd: Option<Systemd>,
+    /// Seconds since 1970-01-01T00:00:00Z that every file of the image carries as its time.
+    #[serde(default)]
+    pub timestamp: u64,
+}
+
+/// A directory of which only some files are kept, at any depth below it. Directories that this
+/// leaves empty go as well.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KeepOnly {
+    /// The directory.
+    pub directory: String,
+    /// Globs relative to it. One that matches nothing is an error.
+    pub files: Vec<String>,
+}
+
+/// A directory added by the recipe. One that exists gets this mode and owner.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AddedDirectory {
+    /// Where; parents that are missing are made with mode 0755.
+    pub path: String,
+    /// Its mode, 0755 unless given.
+    #[serde(default = "Mode::directory_default")]
+    pub mode: Mode,
+    /// The owning user's id.
+    #[serde(default)]
+    pub uid: u32,
+    /// The owning group's id.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// A file added by the recipe, from a file beside it or from text in it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AddedFile {
+    /// Where; parents that are missing are made with mode 0755.
+    pub path: String,
+    /// The file beside the recipe. Exactly one of `source` and `content` is given.
+    pub source: Option<PathBuf>,
+    /// The file's text.
+    pub content: Option<String>,
+    /// Its mode, 0644 unless given.
+    #[serde(default = "Mode::file_default")]
+    pub mode: Mode,
+    /// The owning user's id.
+    #[serde(default)]
+    pub uid: u32,
+    /// The owning group's id.
+    #[serde(default)]
+    pub gid: u32,
+}
+
+/// A symbolic link added by the recipe.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct AddedLink {
+    /// Where; parents that are missing are made with mode 0755.
+    pub path: String,
+    /// What it points to, unchanged.
+    pub target: String,
+}
+
+/// A line of `/etc/passwd`. Nobody has a password.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct User {
+    /// The login name.
+    pub name: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The primary group's id.
+    pub gid: u32,
+    /// The home directory.
+    pub home: String,
+    /// The login shell.
+    pub shell: String,
+}
+
+/// A line of `/etc/group`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Group {
+    /// The group's name.
+    pub name: String,
+    /// Its id.
+    pub gid: u32,
+    /// Users in the group besides those whose primary group it is.
+    #[serde(default)]
+    pub members: Vec<String>,
+}
+
+/// What systemd starts: the links that `systemctl enable` would have made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Systemd {
+    /// The unit that `default.target` names.
+    pub default_target: String,
+    /// Units enabled as their `[Install]` sections say.
+    #[serde(default)]
+    pub enable: Vec<String>,
+    /// Units linked to `/dev/null`.
+    #[serde(default)]
+    pub mask: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! What the recipe does to the unpacked packages, in place of their maintainer scripts.

@@ -1,0 +1,3 @@
+//! `guestmark`: arguments in, tables, progress and exit codes out.
+
+fn main() {}
