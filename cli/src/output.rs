@@ -1,0 +1,116 @@
+//! What a command prints: a table for people, or one JSON document.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::progress::TerminalProgress;
+
+/// How a command ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Done, or the verdict is good: exit status 0.
+    Good,
+    /// The verdict is bad: exit status 1.
+    Bad,
+}
+
+/// Where and in which form a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Progress for long work.
+    pub(crate) fn progress(&self) -> TerminalProgress {
+        TerminalProgress::new(self.quiet)
+    }
+
+    /// Prints `report` as JSON, or as `text` makes of it.
+    pub(crate) fn print<R: Serialize>(
+        &self,
+        report: &R,
+        text: impl FnOnce(&R) -> String,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            let mut json = serde_json::to_string_pretty(report)?;
+            json.push('\n');
+            return self.write(json.as_bytes());
+        }
+        self.write(text(report).as_bytes())
+    }
+
+    /// Writes bytes to standard output as they are.
+    pub(crate) fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// A note for people on standard error.
+    pub(crate) fn note(&self, message: &str) {
+        if !self.quiet {
+            anstream::eprintln!("{message}");
+        }
+    }
+}
+
+/// A table without lines, columns aligned, a header where `header` is not empty.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    if header.iter().any(|name| !name.is_empty()) {
+        table.set_header(header);
+    }
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// An amount of bytes for people: three digits and a binary unit.
+pub(crate) fn human_bytes(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// An error with its causes on one line, each said once.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
+}
+
+/// Whether the reader of standard output went away, as `head` does.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
