@@ -1,0 +1,115 @@
+//! The salt that is hashed before every block.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// Text that is not a salt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseSaltError {
+    /// Not hexadecimal digits.
+    #[error("salt {0:?} is not hexadecimal; write two digits a byte, or \"-\" for no salt")]
+    NotHex(String),
+    /// More than the superblock and the kernel take.
+    #[error("salt of {0} bytes; dm-verity takes at most {max}", max = Salt::MAX_SIZE)]
+    TooLong(usize),
+}
+
+/// A dm-verity salt: 0 to 256 bytes. Its text is hexadecimal, `-` when empty, as in a dm-verity
+/// table and in `veritysetup --salt`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Salt(Vec<u8>);
+
+impl Salt {
+    /// The most bytes a salt may have.
+    pub const MAX_SIZE: usize = 256;
+
+    /// The salt of these bytes.
+    ///
+    /// # Errors
+    /// More than 256 bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, ParseSaltError> {
+        let bytes = bytes.into();
+        if bytes.len() > Self::MAX_SIZE {
+            return Err(ParseSaltError::TooLong(bytes.len()));
+        }
+        Ok(Self(bytes))
+    }
+
+    /// The 32-byte salt that belongs to an identity, given in parts (family id, image id, recipe
+    /// name). The same parts give the same salt; how they are cut into parts matters.
+    pub fn derive(identity: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new_with_prefix("guestmark dm-verity salt\0");
+        for part in identity {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Self(hash.finalize().to_vec())
+    }
+
+    /// The salt's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for Salt {
+    type Err = ParseSaltError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "-" {
+            return Ok(Self::default());
+        }
+        let bytes = hex::decode(text).map_err(|_| ParseSaltError::NotHex(text.to_owned()))?;
+        Self::new(bytes)
+    }
+}
+
+impl fmt::Display for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("-");
+        }
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_salt_reads_back_from_its_text() {
+        for text in ["-", "00", &"ab".repeat(256)] {
+            assert_eq!(text.parse::<Salt>().unwrap().to_string(), *text);
+        }
+    }
+
+    #[test]
+    fn long_and_foreign_salts_are_refused() {
+        assert_eq!(
+            "ab".repeat(257).parse::<Salt>().unwrap_err().to_string(),
+            "salt of 257 bytes; dm-verity takes at most 256"
+        );
+        assert_eq!(
+            "abc".parse::<Salt>().unwrap_err().to_string(),
+            "salt \"abc\" is not hexadecimal; write two digits a byte, or \"-\" for no salt"
+        );
+    }
+
+    #[test]
+    fn a_derived_salt_depends_on_every_part_and_on_where_parts_end() {
+        let salt = Salt::derive(&[b"family", b"image"]);
+        assert_eq!(salt, Salt::derive(&[b"family", b"image"]));
+        assert_ne!(salt, Salt::derive(&[b"family", b"imagf"]));
+        assert_ne!(salt, Salt::derive(&[b"familyi", b"mage"]));
+        assert_eq!(salt.as_bytes().len(), 32);
+    }
+}
