@@ -1,0 +1,11 @@
+//! One file a command: what it does with its arguments.
+
+pub(crate) mod assemble;
+pub(crate) mod boot;
+pub(crate) mod build;
+pub(crate) mod inspect;
+pub(crate) mod lock;
+pub(crate) mod manual;
+pub(crate) mod measure;
+pub(crate) mod pack;
+pub(crate) mod verity;
