@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +20,13 @@ pub enum Content {
         offset: u64,
         /// The content's length in bytes.
         length: u64,
+    },
+    /// Ranges of an open file, one after another: a file that an image keeps in pieces.
+    Ranges {
+        /// The file, shared by all that it holds.
+        file: Arc<File>,
+        /// The pieces in the order of the content, as byte offsets.
+        ranges: Arc<[Range<u64>]>,
     },
     /// A whole file on disk, opened only while it is read, so that trees of any size fit the
     /// limit on open files.
@@ -42,6 +50,7 @@ impl Content {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Range { length, .. } | Self::Path { length, .. } => *length,
+            Self::Ranges { ranges, .. } => ranges.iter().map(|range| range.end - range.start).sum(),
         }
     }
 
@@ -55,11 +64,24 @@ impl Content {
     /// # Errors
     /// A [`Content::Path`] that cannot be opened, or whose length differs from the one recorded.
     pub fn open(&self) -> io::Result<ContentReader> {
+        self.open_at(0)
+    }
+
+    /// Opens the content for reading from the byte at `position`, without reading what lies
+    /// before it. Past the end there is nothing to read.
+    ///
+    /// # Errors
+    /// As [`Content::open`].
+    pub fn open_at(&self, position: u64) -> io::Result<ContentReader> {
         let source = match self {
             Self::Bytes(bytes) => Source::Bytes(Arc::clone(bytes)),
             Self::Range { file, offset, .. } => Source::File {
                 file: Arc::clone(file),
                 start: *offset,
+            },
+            Self::Ranges { file, ranges } => Source::Pieces {
+                file: Arc::clone(file),
+                ranges: Arc::clone(ranges),
             },
             Self::Path { path, length } => {
                 let file = fs_err::File::open(path)?;
@@ -76,10 +98,11 @@ impl Content {
                 }
             }
         };
+        let length = self.len();
         Ok(ContentReader {
             source,
-            position: 0,
-            length: self.len(),
+            position: position.min(length),
+            length,
         })
     }
 
@@ -98,7 +121,34 @@ impl Content {
 #[derive(Debug)]
 enum Source {
     Bytes(Arc<[u8]>),
-    File { file: Arc<File>, start: u64 },
+    File {
+        file: Arc<File>,
+        start: u64,
+    },
+    Pieces {
+        file: Arc<File>,
+        ranges: Arc<[Range<u64>]>,
+    },
+}
+
+/// Reads from the piece that holds `position`, and not past its end.
+fn read_piece(
+    file: &File,
+    ranges: &[Range<u64>],
+    position: u64,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let mut skipped = position;
+    for range in ranges {
+        let length = range.end - range.start;
+        if skipped < length {
+            let left = usize::try_from(length - skipped).unwrap_or(usize::MAX);
+            let wanted = buffer.len().min(left);
+            return file.read_at(&mut buffer[..wanted], range.start + skipped);
+        }
+        skipped -= length;
+    }
+    Ok(0)
 }
 
 /// Reads one content from start to end. Readers of the same file do not disturb each other.
@@ -124,6 +174,7 @@ impl io::Read for ContentReader {
                 wanted
             }
             Source::File { file, start } => file.read_at(buffer, start + self.position)?,
+            Source::Pieces { file, ranges } => read_piece(file, ranges, self.position, buffer)?,
         };
         if read == 0 {
             return Err(io::Error::new(
@@ -154,6 +205,28 @@ mod tests {
             length: 7,
         };
         assert_eq!(content.to_vec().unwrap(), b"content");
+    }
+
+    #[test]
+    fn pieces_read_as_one_content_from_any_position() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"tail....body-body").unwrap();
+        let content = Content::Ranges {
+            file: Arc::new(file),
+            ranges: Arc::new([8..17, 0..4]),
+        };
+        assert_eq!(content.len(), 13);
+        for (position, expected) in [
+            (0, "body-bodytail"),
+            (5, "bodytail"),
+            (10, "ail"),
+            (13, ""),
+            (99, ""),
+        ] {
+            let mut read = String::new();
+            io::Read::read_to_string(&mut content.open_at(position).unwrap(), &mut read).unwrap();
+            assert_eq!(read, expected, "from {position}");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 /// Why some bytes are not a path inside a tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -164,6 +166,43 @@ impl fmt::Debug for TreePath {
     }
 }
 
+impl Serialize for TreePath {
+    /// As text that leads back to the same bytes: a leading slash, and `\xNN` for a backslash
+    /// and for each byte that is not UTF-8.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::from("/");
+        for chunk in self.0.utf8_chunks() {
+            text.push_str(&chunk.valid().replace('\\', "\\x5c"));
+            for byte in chunk.invalid() {
+                text.push_str(&format!("\\x{byte:02x}"));
+            }
+        }
+        serializer.serialize_str(&text)
+    }
+}
+
+impl<'de> Deserialize<'de> for TreePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut pieces = text.split("\\x");
+        let mut bytes: Vec<u8> = pieces.next().unwrap_or_default().into();
+        for piece in pieces {
+            let mut byte = [0];
+            piece
+                .get(..2)
+                .and_then(|digits| hex::decode_to_slice(digits, &mut byte).ok())
+                .ok_or_else(|| {
+                    de::Error::custom(format!(
+                        "path {text:?}: \"\\x\" must be followed by two hexadecimal digits"
+                    ))
+                })?;
+            bytes.extend_from_slice(&byte);
+            bytes.extend_from_slice(&piece.as_bytes()[2..]);
+        }
+        Self::parse(&bytes).map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +248,25 @@ mod tests {
         assert!(!path("usrlocal").starts_with(&path("usr")));
         assert_eq!(path("usr").parent(), Some(TreePath::root()));
         assert_eq!(TreePath::root().parent(), None);
+    }
+
+    #[test]
+    fn every_path_leads_back_from_its_serialized_text() {
+        for bytes in [
+            &b"usr/lib"[..],
+            b"",
+            b"caf\xc3\xa9",
+            b"not-utf8-\xff\xfe",
+            br"system-systemd\x2dcryptsetup.slice",
+        ] {
+            let path = TreePath::parse(bytes).unwrap();
+            let text = serde_json::to_string(&path).unwrap();
+            assert_eq!(
+                serde_json::from_str::<TreePath>(&text).unwrap(),
+                path,
+                "{text}"
+            );
+        }
+        assert!(serde_json::from_str::<TreePath>(r#""/a\\xg0""#).is_err());
     }
 }
