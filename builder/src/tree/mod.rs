@@ -4,14 +4,18 @@
 //! A tree holds no times: every image has one timestamp, given to its writer.
 
 mod content;
+pub mod merge;
 mod origin;
 mod path;
+pub(crate) mod section;
+pub mod tarball;
 
 use std::collections::BTreeMap;
 
 pub use content::{Content, ContentReader};
 pub use origin::Origin;
 pub use path::{PathError, TreePath};
+pub use section::UnpackError;
 
 /// What an inode is.
 #[derive(Debug, Clone)]
