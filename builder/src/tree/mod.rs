@@ -4,12 +4,14 @@
 //! A tree holds no times: every image has one timestamp, given to its writer.
 
 mod content;
+mod directory;
 mod origin;
 mod path;
 
 use std::collections::BTreeMap;
 
 pub use content::{Content, ContentReader};
+pub use directory::{DirectoryError, Owners, read_directory};
 pub use origin::Origin;
 pub use path::{PathError, TreePath};
 
