@@ -5,6 +5,7 @@
 
 mod content;
 pub mod merge;
+mod directory;
 mod origin;
 mod path;
 pub(crate) mod section;
@@ -13,6 +14,7 @@ pub mod tarball;
 use std::collections::BTreeMap;
 
 pub use content::{Content, ContentReader};
+pub use directory::{DirectoryError, Owners, read_directory};
 pub use origin::Origin;
 pub use path::{PathError, TreePath};
 pub use section::UnpackError;

@@ -1,0 +1,169 @@
+//! What a build says about itself: `measurement.json` and `origins.json`. Both are functions of
+//! the inputs alone: no time, no host, no path.
+
+use guestmark_measure::{LaunchDigest, Sha256Digest};
+use serde::Serialize;
+
+use crate::disk::DiskImage;
+use crate::erofs::Image;
+use crate::igvm::RegionSummary;
+use crate::lock::LockedPackage;
+use crate::recipe::{GuestPolicy, Id16, Recipe};
+use crate::tree::{Origin, Tree, TreePath};
+use crate::verity::{self, Salt};
+
+/// `measurement.json`: the values by which a build is recognised.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measurement {
+    /// The form of this document.
+    pub schema: &'static str,
+    /// The recipe's name.
+    pub recipe: String,
+    /// FAMILY_ID of the ID block.
+    pub family_id: Id16,
+    /// IMAGE_ID of the ID block.
+    pub image_id: Id16,
+    /// GUEST_SVN of the ID block.
+    pub guest_svn: u32,
+    /// The SVN of the endorsement.
+    pub uvm_svn: u64,
+    /// The guest policy.
+    pub policy: GuestPolicy,
+    /// The root file system's hash tree.
+    pub verity: VerityRecord,
+    /// The IGVM files.
+    pub variants: Vec<Variant>,
+    /// What the digests rest on.
+    pub note: &'static str,
+}
+
+impl Measurement {
+    /// [`Measurement::schema`] of this form.
+    pub const SCHEMA: &str = "guestmark/measurement/1";
+    const NOTE: &str = "launch digests are predicted from the loaders' published behaviour; \
+                        nothing was run on SEV-SNP hardware";
+
+    pub(super) fn new(recipe: &Recipe, verity: VerityRecord, variants: Vec<Variant>) -> Self {
+        let identity = &recipe.identity;
+        Self {
+            schema: Self::SCHEMA,
+            recipe: recipe.recipe.name.clone(),
+            family_id: identity.family_id,
+            image_id: identity.image_id,
+            guest_svn: identity.guest_svn,
+            uvm_svn: identity.uvm_svn,
+            policy: identity.policy,
+            verity,
+            variants,
+            note: Self::NOTE,
+        }
+    }
+}
+
+/// A hash tree's parameters, as a dm-verity table needs them.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerityRecord {
+    /// The root hash.
+    pub root_hash: Sha256Digest,
+    /// The salt in hexadecimal.
+    pub salt: String,
+    /// How many blocks are protected.
+    pub data_blocks: u64,
+    /// The hash partition's block at which the tree starts.
+    pub hash_start_block: u64,
+    /// Bytes in a data block and in a hash block.
+    pub block_size: u64,
+    /// The hash algorithm's name.
+    pub algorithm: &'static str,
+}
+
+impl VerityRecord {
+    pub(super) fn new(disk: &DiskImage, salt: &Salt) -> Self {
+        Self {
+            root_hash: disk.tree.root_hash,
+            salt: hex::encode(salt.as_bytes()),
+            data_blocks: disk.tree.data_blocks,
+            hash_start_block: disk.hash_start_block(),
+            block_size: verity::BLOCK_SIZE,
+            algorithm: "sha256",
+        }
+    }
+}
+
+/// One IGVM file.
+#[derive(Debug, Clone, Serialize)]
+pub struct Variant {
+    /// `production` or `debug`.
+    pub name: &'static str,
+    /// The IGVM file's name.
+    pub file: String,
+    /// The kernel command line.
+    pub command_line: String,
+    /// The digest in the ID block: that of the loader the layout is made for.
+    pub launch_digest: LaunchDigest,
+    /// The digest for each loader.
+    pub loaders: Vec<LoaderDigest>,
+    /// The file name of the 96-byte ID block to sign.
+    pub id_block: String,
+}
+
+/// What one loader makes of an IGVM file.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoaderDigest {
+    /// The loader's name.
+    pub loader: String,
+    /// The digest it leads to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch_digest: Option<LaunchDigest>,
+    /// Why it cannot load the file, or why no digest can be promised for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// `origins.json`: where every byte of the artifacts comes from.
+#[derive(Debug, Serialize)]
+pub struct Origins<'a> {
+    schema: &'static str,
+    packages: &'a [LockedPackage],
+    guest_memory: Vec<VariantMemory<'a>>,
+    initrd: Vec<InitrdEntry<'a>>,
+    rootfs: &'a Image,
+}
+
+/// The regions of one IGVM file.
+#[derive(Debug, Serialize)]
+pub(super) struct VariantMemory<'a> {
+    pub(super) file: &'a str,
+    pub(super) regions: Vec<RegionSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct InitrdEntry<'a> {
+    path: &'a TreePath,
+    origin: &'a Origin,
+}
+
+impl<'a> Origins<'a> {
+    const SCHEMA: &'static str = "guestmark/origins/1";
+
+    pub(super) fn new(
+        packages: &'a [LockedPackage],
+        guest_memory: Vec<VariantMemory<'a>>,
+        initrd: Option<&'a Tree>,
+        rootfs: &'a Image,
+    ) -> Self {
+        let entries = initrd.into_iter().flat_map(Tree::iter);
+        Self {
+            schema: Self::SCHEMA,
+            packages,
+            guest_memory,
+            initrd: entries
+                .map(|(path, _, node)| InitrdEntry {
+                    path,
+                    origin: &node.origin,
+                })
+                .collect(),
+            rootfs,
+        }
+    }
+}
