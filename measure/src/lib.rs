@@ -6,7 +6,11 @@
 
 mod digest;
 mod gpa;
+pub mod igvm;
 pub mod lanes;
+
+#[cfg(test)]
+mod sample;
 
 pub use digest::{LaunchDigest, ParseDigestError, Sha256Digest, Sha384Digest};
 pub use gpa::{Gpa, PAGE_SIZE};
