@@ -234,6 +234,14 @@ impl Tree {
             .map(|&NodeId(index)| &mut self.nodes[index])
     }
 
+    /// Makes root own every inode, as where an ordinary user packs.
+    pub fn give_to_root(&mut self) {
+        for node in &mut self.nodes {
+            node.metadata.uid = 0;
+            node.metadata.gid = 0;
+        }
+    }
+
     /// The inode with this id.
     pub fn node(&self, NodeId(index): NodeId) -> &Node {
         &self.nodes[index]
