@@ -1,6 +1,7 @@
 //! `recipe.toml`: everything a guest is made of, declared. Strict: a key that is not known is an
 //! error with its line and column.
 
+mod companion;
 mod identity;
 mod platform;
 mod rootfs;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use companion::CompanionError;
 pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
 pub use platform::{Memory, ParseMemoryError, Platform};
 pub use rootfs::{

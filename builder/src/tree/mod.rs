@@ -38,6 +38,21 @@ pub enum NodeKind {
     Socket,
 }
 
+impl NodeKind {
+    /// What it is called in messages.
+    pub(crate) const fn noun(&self) -> &'static str {
+        match self {
+            Self::Directory => "a directory",
+            Self::File(_) => "a file",
+            Self::Symlink(_) => "a symbolic link",
+            Self::CharacterDevice(_) => "a character device",
+            Self::BlockDevice(_) => "a block device",
+            Self::Fifo => "a named pipe",
+            Self::Socket => "a socket",
+        }
+    }
+}
+
 /// A device number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {

@@ -106,9 +106,9 @@ impl Merge<'_> {
             (Some(found), _) => {
                 return Err(MergeError::Conflict {
                     path: place,
-                    first_kind: noun(&found.kind),
+                    first_kind: found.kind.noun(),
                     first: Box::new(found.origin.clone()),
-                    second_kind: noun(&node.kind),
+                    second_kind: node.kind.noun(),
                     second: Box::new(node.origin),
                 });
             }
@@ -142,7 +142,7 @@ impl Merge<'_> {
         if let Some(found) = self.tree.get(&place) {
             return Err(MergeError::Conflict {
                 path: place,
-                first_kind: noun(&found.kind),
+                first_kind: found.kind.noun(),
                 first: Box::new(found.origin.clone()),
                 second_kind: "a hard link",
                 second: Box::new(origin.clone()),
@@ -219,7 +219,7 @@ impl Merge<'_> {
                             origin: Box::new(origin.clone()),
                             path: path.clone(),
                             parent: above,
-                            kind: noun(other),
+                            kind: other.noun(),
                             parent_origin: Box::new(node.origin.clone()),
                         });
                     }
@@ -245,18 +245,6 @@ fn describe(metadata: &Metadata) -> String {
     match xattrs.len() {
         0 => format!("mode {mode:04o} owner {uid}:{gid}"),
         count => format!("mode {mode:04o} owner {uid}:{gid} with {count} extended attributes"),
-    }
-}
-
-fn noun(kind: &NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Directory => "a directory",
-        NodeKind::File(_) => "a file",
-        NodeKind::Symlink(_) => "a symbolic link",
-        NodeKind::CharacterDevice(_) => "a character device",
-        NodeKind::BlockDevice(_) => "a block device",
-        NodeKind::Fifo => "a named pipe",
-        NodeKind::Socket => "a socket",
     }
 }
 

@@ -1,0 +1,123 @@
+//! What keeps rules from being applied.
+
+use crate::recipe::CompanionError;
+use crate::tree::merge::MergeError;
+use crate::tree::{Origin, PathError, TreeError, TreePath};
+
+/// A rule of the recipe that cannot be applied to its packages.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// Packages bring maintainer scripts that the recipe says nothing about.
+    #[error(
+        "{table}: maintainer scripts never run here, and nothing stands in for those of \
+         {packages}; read them and add a line for each package that says what does"
+    )]
+    UnknownScripts {
+        /// The recipe's table.
+        table: &'static str,
+        /// The packages, each with its version and scripts.
+        packages: String,
+    },
+    /// A line of `maintainer-scripts` that says nothing about any script.
+    #[error("{table}: {package} {reason}")]
+    Acknowledgement {
+        /// The recipe's table.
+        table: &'static str,
+        /// The package.
+        package: String,
+        /// What is wrong with the line.
+        reason: &'static str,
+    },
+    /// The packages do not make a tree, or a rule destroyed a merged-/usr link.
+    #[error(transparent)]
+    Merge(Box<MergeError>),
+    /// Text that is not a glob.
+    #[error("{rule}: {pattern:?} is not a glob: {reason}")]
+    Pattern {
+        /// The rule.
+        rule: &'static str,
+        /// The glob as the recipe writes it.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A glob, or one alternative of its braces, that matches nothing.
+    #[error("{rule}: {pattern:?} matches nothing; it is out of date: correct it or take it out")]
+    Stale {
+        /// The rule.
+        rule: &'static str,
+        /// The glob, braces expanded.
+        pattern: String,
+    },
+    /// A path that cannot stand in a tree.
+    #[error("{rule}: {reason}")]
+    Path {
+        /// The rule.
+        rule: &'static str,
+        /// Why.
+        reason: PathError,
+    },
+    /// A path that cannot be placed.
+    #[error("{rule}: {reason}")]
+    Place {
+        /// The rule.
+        rule: &'static str,
+        /// Why.
+        reason: Box<TreeError>,
+    },
+    /// A path that a rule may not replace.
+    #[error(
+        "{rule}: {path} is already {kind} ({origin}); {rule} replaces only files and links of packages"
+    )]
+    Taken {
+        /// The rule.
+        rule: &'static str,
+        /// The path.
+        path: TreePath,
+        /// What stands there.
+        kind: &'static str,
+        /// Where that comes from.
+        origin: Box<Origin>,
+    },
+    /// An added file without text, or with two.
+    #[error("rootfs.file: {path}: give exactly one of source and content")]
+    Source {
+        /// The file's path as the recipe writes it.
+        path: String,
+    },
+    /// A file beside the recipe that cannot be used.
+    #[error(transparent)]
+    Companion(#[from] CompanionError),
+    /// Users or groups that do not fit each other.
+    #[error("{rule}: {reason}")]
+    Account {
+        /// The rule.
+        rule: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A unit that cannot be enabled, masked or started.
+    #[error("rootfs.systemd: {unit}: {reason}")]
+    Unit {
+        /// The unit.
+        unit: String,
+        /// Why.
+        reason: String,
+    },
+    /// `kernel.image` does not name one file.
+    #[error(
+        "kernel.image: {pattern:?} must match exactly one file of the kernel's packages; it matches {found}"
+    )]
+    KernelImage {
+        /// The glob.
+        pattern: String,
+        /// What it matches.
+        found: String,
+    },
+}
+
+impl From<MergeError> for RuleError {
+    fn from(error: MergeError) -> Self {
+        Self::Merge(Box::new(error))
+    }
+}
