@@ -1,1 +1,16 @@
 //! Package archives: signed indexes, dependencies, mirrors.
+
+mod apt;
+pub mod debian;
+mod location;
+mod mirror;
+#[cfg(test)]
+pub(crate) mod testing;
+mod transport;
+
+pub use location::{MirrorUrl, ParseMirrorUrlError};
+pub use mirror::{
+    Mirror, MirrorError, MirrorSettings, MirrorSource, Mirrors, NamedMirror, ParseNamedMirrorError,
+};
+pub use transport::DownloadError;
+pub(crate) use transport::Transport;

@@ -1,0 +1,6 @@
+//! Debian archives.
+
+mod control;
+
+pub use control::ControlError;
+pub(crate) use control::Paragraphs;

@@ -1,0 +1,64 @@
+//! What tests of archives are made of: recipes, a web server on the loopback interface.
+
+mod server;
+
+use std::path::Path;
+
+use guestmark_measure::Sha256Digest;
+use sha2::{Digest, Sha256};
+
+use crate::archive::{MirrorSettings, Mirrors, NamedMirror};
+use crate::recipe::Recipe;
+
+pub(crate) use server::{Fault, Server};
+
+/// A recipe in `folder` that asks for `names` from an archive called `debian`, suite `bookworm`,
+/// signed by the key in `key.asc`.
+pub(crate) fn recipe(folder: &Path, names: &[&str]) -> Recipe {
+    let text = format!(
+        r#"
+        recipe = {{ name = "test", description = "A test.", architecture = "amd64" }}
+        rootfs.packages = {{ archive = "debian", names = {names:?} }}
+        agent = {{ kind = "qemu-guest-agent", port = "org.qemu.guest_agent.0" }}
+        command-line = {{ production = "quiet", debug = "" }}
+        disk.file = "disk.img"
+
+        [identity]
+        family-id = "00000000000000000000000000000000"
+        image-id = "00000000000000000000000000000000"
+        guest-svn = 1
+        uvm-svn = 1
+        policy = 0x30000
+
+        [archive.debian]
+        kind = "debian"
+        suite = "bookworm"
+        components = ["main"]
+        keys = ["key.asc"]
+
+        [kernel]
+        packages = {{ archive = "debian", names = [] }}
+        image = "/boot/vmlinuz-*"
+
+        [igvm]
+        layout = "linux"
+        memory = "512 MiB"
+        file = "guest.igvm"
+        debug-file = "guest-debug.igvm"
+        "#
+    );
+    Recipe::parse(&text, &folder.join("recipe.toml")).unwrap()
+}
+
+/// The mirror at `url` for the archive `debian` of `recipe`.
+pub(crate) fn mirrors(recipe: &Recipe, url: &str) -> Mirrors {
+    let given = NamedMirror {
+        archive: "debian".to_owned(),
+        url: url.parse().unwrap(),
+    };
+    Mirrors::find(recipe, &[given], &MirrorSettings::default()).unwrap()
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> Sha256Digest {
+    Sha256Digest::new(Sha256::digest(bytes).into())
+}
