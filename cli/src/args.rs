@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use guestmark_builder::archive::NamedMirror;
 use guestmark_builder::recipe::{Layout, Memory};
 use guestmark_measure::{Gpa, Loader};
 
@@ -75,8 +76,8 @@ pub(crate) struct Lock {
 #[derive(Debug, Args)]
 pub(crate) struct MirrorArgs {
     /// Fetch archive NAME of the recipe from URL; can be repeated
-    #[arg(long = "mirror", value_name = "NAME=URL", value_parser = parse_mirror)]
-    pub(crate) mirrors: Vec<(String, String)>,
+    #[arg(long = "mirror", value_name = "NAME=URL")]
+    pub(crate) mirrors: Vec<NamedMirror>,
 }
 
 /// Where locked files are kept.
@@ -288,15 +289,6 @@ pub(crate) struct Man {
     /// The folder, made if it is missing
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
-}
-
-fn parse_mirror(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, url)) if !name.is_empty() && url.contains("://") => {
-            Ok((name.to_owned(), url.to_owned()))
-        }
-        _ => Err("write NAME=URL, for example debian=https://mirror.example/debian".to_owned()),
-    }
 }
 
 fn parse_acpi(text: &str) -> Result<(Gpa, PathBuf), String> {

@@ -12,6 +12,7 @@ pub mod igvm;
 pub mod lanes;
 mod loader;
 mod page_record;
+mod verdict;
 
 #[cfg(test)]
 mod sample;
@@ -24,3 +25,4 @@ pub use loader::{
     Caveat, LaunchPages, Loader, ParseLoaderError, Refusal, caveats, launch_digest, launch_digests,
 };
 pub use page_record::{PageRecord, PageType, UnreadPage};
+pub use verdict::{LoaderVerdict, verdicts};

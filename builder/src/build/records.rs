@@ -1,12 +1,11 @@
 //! What a build says about itself: `measurement.json` and `origins.json`. Both are functions of
 //! the inputs alone: no time, no host, no path.
 
-use guestmark_measure::{LaunchDigest, Sha256Digest};
+use guestmark_measure::{LaunchDigest, LoaderVerdict, Sha256Digest};
 use serde::Serialize;
 
 use crate::disk::DiskImage;
 use crate::erofs::Image;
-use crate::igvm::RegionSummary;
 use crate::lock::LockedPackage;
 use crate::recipe::{GuestPolicy, Id16, Recipe};
 use crate::tree::{Origin, Tree, TreePath};
@@ -102,22 +101,9 @@ pub struct Variant {
     /// The digest in the ID block: that of the loader the layout is made for.
     pub launch_digest: LaunchDigest,
     /// The digest for each loader.
-    pub loaders: Vec<LoaderDigest>,
+    pub loaders: Vec<LoaderVerdict>,
     /// The file name of the 96-byte ID block to sign.
     pub id_block: String,
-}
-
-/// What one loader makes of an IGVM file.
-#[derive(Debug, Clone, Serialize)]
-pub struct LoaderDigest {
-    /// The loader's name.
-    pub loader: String,
-    /// The digest it leads to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub launch_digest: Option<LaunchDigest>,
-    /// Why it cannot load the file, or why no digest can be promised for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
 }
 
 /// `origins.json`: where every byte of the artifacts comes from.
@@ -125,16 +111,16 @@ pub struct LoaderDigest {
 pub struct Origins<'a> {
     schema: &'static str,
     packages: &'a [LockedPackage],
-    guest_memory: Vec<VariantMemory<'a>>,
+    guest_memory: Vec<VariantMemory>,
     initrd: Vec<InitrdEntry<'a>>,
     rootfs: &'a Image,
 }
 
 /// The regions of one IGVM file.
 #[derive(Debug, Serialize)]
-pub(super) struct VariantMemory<'a> {
-    pub(super) file: &'a str,
-    pub(super) regions: Vec<RegionSummary>,
+pub(super) struct VariantMemory {
+    pub(super) file: String,
+    pub(super) memory: serde_json::Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -148,7 +134,7 @@ impl<'a> Origins<'a> {
 
     pub(super) fn new(
         packages: &'a [LockedPackage],
-        guest_memory: Vec<VariantMemory<'a>>,
+        guest_memory: Vec<VariantMemory>,
         initrd: Option<&'a Tree>,
         rootfs: &'a Image,
     ) -> Self {

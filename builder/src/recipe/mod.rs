@@ -305,6 +305,15 @@ impl Recipe {
         sets
     }
 
+    /// What salts and UUIDs are derived from: family id, image id and the recipe's name.
+    pub fn identity_bytes(&self) -> [&[u8]; 3] {
+        [
+            self.identity.family_id.as_bytes(),
+            self.identity.image_id.as_bytes(),
+            self.recipe.name.as_bytes(),
+        ]
+    }
+
     fn check(&self) -> Result<(), String> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
         let name = &self.recipe.name;
@@ -324,6 +333,15 @@ impl Recipe {
                         .map(String::as_str)
                         .collect::<Vec<_>>()
                         .join(", "),
+                ));
+            }
+        }
+        let lines = &self.command_line;
+        for (name, line) in [("production", &lines.production), ("debug", &lines.debug)] {
+            if !line.contains("{root_hash}") {
+                return Err(format!(
+                    "command-line.{name} has no {{root_hash}}; without it the launch digest does \
+                     not cover the root file system"
                 ));
             }
         }

@@ -13,6 +13,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use records::Launch;
+use serde::{Serialize, Serializer};
 
 use crate::igvm::{Directive, IgvmFile, VpState};
 use crate::{DistinctPages, Gpa, LaunchDigest, PageId, PageRecord, fold_page_records};
@@ -48,6 +49,13 @@ impl Loader {
     /// The loader's name, as [`FromStr`] takes it.
     pub const fn name(self) -> &'static str {
         self.profile().name
+    }
+}
+
+impl Serialize for Loader {
+    /// As its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -1,0 +1,57 @@
+//! `measure`: the launch digest of an IGVM file, per loader.
+
+use std::num::NonZeroU32;
+
+use anyhow::Context;
+use guestmark_measure::igvm::IgvmFile;
+use guestmark_measure::{Loader, LoaderVerdict, verdicts};
+use serde::Serialize;
+
+use crate::args::Measure;
+use crate::output::{Outcome, Output};
+use crate::verdicts as table;
+
+/// What every loader makes of a file.
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    file: String,
+    loaders: Vec<LoaderVerdict>,
+    note: &'static str,
+}
+
+pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
+    let bytes = fs_err::read(&args.file)?;
+    let file = IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?;
+    let vcpus = args.vcpus.map(|count| {
+        NonZeroU32::new(count).context("--vcpus 0: a guest has at least one processor")
+    });
+    let vcpus = vcpus.transpose()?;
+    if args.bare {
+        let loader = args.loader.unwrap_or(Loader::CloudHypervisorMshv);
+        let digest = guestmark_measure::launch_digest(&file, loader, vcpus)
+            .with_context(|| format!("{}: {loader}", args.file.display()))?;
+        output.write(format!("{digest}\n").as_bytes())?;
+        return Ok(Outcome::Good);
+    }
+    let mut loaders = verdicts(&file, vcpus);
+    if let Some(only) = args.loader {
+        loaders.retain(|verdict| verdict.loader == only);
+    }
+    let none_can_load = loaders.iter().all(|verdict| verdict.launch_digest.is_none());
+    let report = Report {
+        schema: "guestmark/measure/1",
+        file: args.file.display().to_string(),
+        loaders,
+        note: table::NOTE,
+    };
+    output.print(&report, |report| {
+        format!(
+            "Launch digests of {}\n{}\n{}\n",
+            report.file,
+            table::text(&report.loaders),
+            report.note
+        )
+    })?;
+    Ok(if none_can_load { Outcome::Bad } else { Outcome::Good })
+}
