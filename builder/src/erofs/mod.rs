@@ -2,7 +2,7 @@
 //!
 //! [`write`] makes the smallest useful form of the format: uncompressed, 4 KiB blocks, sorted
 //! directories, the ends of files behind their inodes. [`Image`] says which byte belongs to
-//! which file.
+//! which file. [`Reader`] reads images of the same form, whoever made them.
 //!
 //! The format is defined by the Linux kernel: `fs/erofs/erofs_fs.h` and
 //! `Documentation/filesystems/erofs.rst`.
@@ -13,6 +13,7 @@ mod format;
 mod image;
 mod layout;
 mod options;
+mod reader;
 mod sink;
 mod slots;
 mod write;
@@ -22,4 +23,5 @@ pub use error::WriteError;
 pub use format::BLOCK_SIZE;
 pub use image::{Extent, Holds, Image, ImageInode};
 pub use options::{Options, VolumeName, VolumeNameError};
+pub use reader::{ReadError, Reader};
 pub use write::write;

@@ -4,8 +4,8 @@ use std::io::{self, Read, Write};
 
 use super::error::WriteError;
 
-/// Bytes collected before they are written.
-const CAPACITY: usize = 1 << 20;
+/// Bytes collected before they are written: few calls, and still in the processor's cache.
+const CAPACITY: usize = 1 << 18;
 
 /// Takes an image front to back and hands it on in large pieces.
 #[derive(Debug)]
