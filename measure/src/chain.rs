@@ -110,3 +110,43 @@ pub fn fold_page_records(
     );
     chains.into_iter().map(|chain| chain.digest).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Gpa;
+
+    #[test]
+    fn pages_past_one_hashing_segment_are_all_measured() {
+        // Two loaders with different orders over more pages than are hashed between two looks at
+        // the chains, checked against the definition of the chain.
+        let pages: Vec<[u8; 4096]> = (0..5000_u32)
+            .map(|number| {
+                let mut page = [0; 4096];
+                page[..4].copy_from_slice(&number.to_le_bytes());
+                page
+            })
+            .collect();
+        let carried: Vec<_> = pages.iter().map(Some).collect();
+        let (distinct, ids) = DistinctPages::collect(&carried);
+        let up: Vec<PageRecord> = (0..)
+            .zip(&ids)
+            .map(|(n, id)| PageRecord::normal(Gpa::new(n * 4096), *id))
+            .collect();
+        let down: Vec<PageRecord> = up.iter().rev().copied().collect();
+        let by_definition = |records: &[PageRecord]| {
+            records.iter().fold([0; 48], |digest, record| {
+                let contents = Sha384::digest(distinct.pages()[record.contents().unwrap().index()]);
+                Sha384::new()
+                    .chain_update(digest)
+                    .chain_update(contents)
+                    .chain_update([0x70, 0, 1, 0, 0, 0, 0, 0])
+                    .chain_update(record.gpa().get().to_le_bytes())
+                    .finalize()
+                    .into()
+            })
+        };
+        let expected = [by_definition(&up), by_definition(&down)].map(LaunchDigest::new);
+        assert_eq!(fold_page_records(&distinct, &[up, down]), expected);
+    }
+}
