@@ -345,3 +345,125 @@ fn place(inodes: &mut [Inode<'_>], shared_size: u64) -> Option<(u64, u64)> {
     }
     Some((shared_offset, slots.end()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Content, Metadata, Origin};
+
+    fn tree(entries: &[(&str, NodeKind)]) -> Tree {
+        let mut tree = Tree::new(Origin::rule("test"));
+        for (path, kind) in entries {
+            let node = Node {
+                kind: kind.clone(),
+                metadata: Metadata::root_owned(0o644),
+                origin: Origin::rule("test"),
+            };
+            tree.insert(TreePath::parse(path.as_bytes()).unwrap(), node)
+                .unwrap();
+        }
+        tree
+    }
+
+    fn file(length: usize) -> NodeKind {
+        NodeKind::File(Content::bytes(vec![1; length]))
+    }
+
+    #[test]
+    fn the_end_of_a_file_stands_behind_its_inode_where_both_fit_into_a_block() {
+        for (length, tail, body) in [
+            (0, 0, 0),
+            (1, 1, 0),
+            (4064, 4064, 0),
+            // One byte more and inode and data do not fit into a block together.
+            (4065, 0, 4065),
+            (4096, 0, 4096),
+            (4097, 1, 4096),
+            (8192 + 4064, 4064, 8192),
+        ] {
+            let tree = tree(&[("f", file(length))]);
+            let layout = Layout::plan(&tree).unwrap();
+            let inode = &layout.inodes[1];
+            assert_eq!((inode.tail_size(), inode.body_size()), (tail, body));
+            assert_eq!(inode.address == NO_BLOCK, body == 0, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn the_compact_form_is_used_while_it_holds_everything() {
+        let mut tree = tree(&[("f", file(1))]);
+        let path = TreePath::parse(b"f").unwrap();
+        let is_compact = |tree: &Tree| Layout::plan(tree).unwrap().inodes[1].narrow().is_some();
+        let mut change = |uid, gid| {
+            let metadata = &mut tree.get_mut(&path).unwrap().metadata;
+            (metadata.uid, metadata.gid) = (uid, gid);
+            is_compact(&tree)
+        };
+        assert!(change(0xffff, 0xffff));
+        assert!(!change(0x10000, 0));
+        assert!(!change(0, 0x10000));
+        assert!(change(0, 0));
+        for number in 1..0xffff {
+            let name = TreePath::parse(format!("{number}").as_bytes()).unwrap();
+            tree.link(name, &path).unwrap();
+        }
+        assert!(is_compact(&tree));
+        tree.link(TreePath::parse(b"65536th").unwrap(), &path)
+            .unwrap();
+        assert!(!is_compact(&tree));
+    }
+
+    #[test]
+    fn sizes_past_32_bits_take_the_extended_form() {
+        for (length, compact) in [(u32::MAX.into(), true), (1 << 32, false), (9 << 40, false)] {
+            let content = Content::Path {
+                path: "unread".into(),
+                length,
+            };
+            let tree = tree(&[("f", NodeKind::File(content)), ("g", file(5000))]);
+            let layout = Layout::plan(&tree).unwrap();
+            let [_, large, after] = &layout.inodes[..] else {
+                panic!("three inodes");
+            };
+            assert_eq!(large.narrow().is_some(), compact);
+            assert_eq!(large.size, length);
+            assert_eq!(
+                after.body_offset(),
+                large.body_offset() + large.body_size().next_multiple_of(BLOCK_SIZE)
+            );
+        }
+    }
+
+    #[test]
+    fn directories_count_those_below_and_themselves_as_links() {
+        let directory = || NodeKind::Directory;
+        let tree = tree(&[("a", directory()), ("a/b", directory()), ("a/f", file(1))]);
+        let layout = Layout::plan(&tree).unwrap();
+        let links: Vec<u32> = layout.inodes.iter().map(|inode| inode.links).collect();
+        assert_eq!(links, [3, 3, 2, 1]);
+    }
+
+    #[test]
+    fn the_root_comes_first_even_with_large_attributes() {
+        let mut tree = tree(&[("f", file(1))]);
+        let root = tree.get_mut(&TreePath::root()).unwrap();
+        let xattrs = &mut root.metadata.xattrs;
+        xattrs.insert(b"user.large".to_vec(), vec![0; 60_000]);
+        let layout = Layout::plan(&tree).unwrap();
+        assert_eq!(layout.root_nid, 4096 / 32);
+        assert_eq!(layout.inodes[0].offset, 4096);
+    }
+
+    #[test]
+    fn device_numbers_are_those_of_linux() {
+        let path = TreePath::root();
+        for (major, minor, number) in [
+            (1, 3, 0x103),
+            (259, 0x12345, 0x1231_0345),
+            (4095, 0xfffff, u32::MAX),
+        ] {
+            let device = Device { major, minor };
+            assert_eq!(device_number(&path, device).unwrap(), number);
+        }
+    }
+}

@@ -78,7 +78,7 @@ pub fn read_directory(
         let path = folder_itself.as_deref().unwrap_or(entry.path());
         let stat = path
             .symlink_metadata()
-            .map_err(failed(path, "read the metadata"))?;
+            .map_err(failed(entry.path(), "read the metadata"))?;
         let metadata = metadata(path, &stat, owners)?;
         if folder_itself.is_some() {
             if let Some(root) = tree.get_mut(&TreePath::root()) {
@@ -204,4 +204,115 @@ fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Direct
 fn walk_error(folder: &Path, error: walkdir::Error) -> DirectoryError {
     let path = error.path().unwrap_or(folder).to_path_buf();
     failed(&path, "list the directory")(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn read(folder: &Path) -> Result<Tree, DirectoryError> {
+        read_directory(folder, Owners::AsFound, &Origin::input("folder"))
+    }
+
+    fn path(bytes: &[u8]) -> TreePath {
+        TreePath::parse(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_folder_is_read_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &[u8]| folder.path().join(OsStr::from_bytes(name));
+        std::fs::create_dir(at(b"directory")).unwrap();
+        std::fs::write(at(b"directory/not-utf8-\xff"), b"content").unwrap();
+        std::fs::set_permissions(at(b"directory"), PermissionsExt::from_mode(0o1751)).unwrap();
+        symlink("/nowhere", at(b"link")).unwrap();
+        symlink("directory", at(b"link-to-directory")).unwrap();
+        std::fs::hard_link(at(b"directory/not-utf8-\xff"), at(b"same")).unwrap();
+        let _socket = UnixListener::bind(at(b"socket")).unwrap();
+
+        let tree = read(folder.path()).unwrap();
+        let paths: Vec<String> = tree.iter().map(|(path, ..)| path.to_string()).collect();
+        assert_eq!(
+            paths,
+            [
+                "/",
+                "/directory",
+                "/directory/not-utf8-\\xff",
+                "/link",
+                "/link-to-directory",
+                "/same",
+                "/socket",
+            ]
+        );
+        let kind = |name: &[u8]| &tree.get(&path(name)).unwrap().kind;
+        assert!(matches!(kind(b"link"), NodeKind::Symlink(target) if target == b"/nowhere"));
+        assert!(matches!(kind(b"link-to-directory"), NodeKind::Symlink(_)));
+        assert!(matches!(kind(b"socket"), NodeKind::Socket));
+        let NodeKind::File(content) = kind(b"same") else {
+            panic!("not a file");
+        };
+        assert_eq!(content.to_vec().unwrap(), b"content");
+
+        let directory = &tree.get(&path(b"directory")).unwrap().metadata;
+        assert_eq!(directory.mode, 0o1751);
+        assert_eq!(directory.uid, rustix::process::geteuid().as_raw());
+        let ids: Vec<_> = tree
+            .iter()
+            .filter(|(path, ..)| path.name() == b"same" || path.name().ends_with(b"\xff"))
+            .map(|(_, id, _)| id)
+            .collect();
+        assert_eq!(ids[0], ids[1], "hard links are one inode");
+    }
+
+    #[test]
+    fn the_folder_itself_may_be_a_link_and_gives_the_root_its_metadata() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("file"), b"").unwrap();
+        std::fs::set_permissions(&real, PermissionsExt::from_mode(0o711)).unwrap();
+        let link = folder.path().join("link");
+        symlink("real", &link).unwrap();
+        let tree = read(&link).unwrap();
+        assert_eq!(tree.len(), 2);
+        let root = tree.get(&TreePath::root()).unwrap();
+        assert_eq!(root.metadata.mode, 0o711);
+    }
+
+    #[test]
+    fn one_owner_can_stand_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), b"").unwrap();
+        let owners = Owners::All { uid: 7, gid: 8 };
+        let tree = read_directory(folder.path(), owners, &Origin::input("folder")).unwrap();
+        for (path, _, node) in tree.iter() {
+            assert_eq!((node.metadata.uid, node.metadata.gid), (7, 8), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"").unwrap();
+        let missing = folder.path().join("missing");
+        assert_eq!(
+            read(&file).unwrap_err().to_string(),
+            format!(
+                "{}: cannot read the metadata: Not a directory (os error 20)",
+                file.display()
+            )
+        );
+        let message = read(&missing).unwrap_err().to_string();
+        assert!(
+            message.starts_with(&format!(
+                "{}: cannot list the directory: ",
+                missing.display()
+            )),
+            "{message}"
+        );
+    }
 }

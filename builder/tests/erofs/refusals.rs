@@ -34,6 +34,21 @@ fn device_numbers_that_linux_does_not_have() {
 }
 
 #[test]
+fn contents_past_the_last_block() {
+    for length in [1 << 44, u64::MAX] {
+        let content = Content::Range {
+            file: Arc::new(tempfile::tempfile().unwrap()),
+            offset: 0,
+            length,
+        };
+        assert_eq!(
+            write_refusal("large", NodeKind::File(content)),
+            "the tree does not fit: an EROFS image has at most 4294967295 blocks of 4096 bytes"
+        );
+    }
+}
+
+#[test]
 fn links_that_linux_does_not_follow() {
     for length in [0, 4096] {
         assert_eq!(

@@ -118,6 +118,8 @@ pub(crate) fn everything() -> Vec<(TreePath, Node)> {
     entries
 }
 
+type Xattrs<'a> = &'a [(&'a str, &'a [u8])];
+
 fn with_xattrs() -> Vec<(TreePath, Node)> {
     let capability: &[u8] = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let acl: &[u8] = b"\x02\0\0\0\x01\0\x06\0\xff\xff\xff\xff\x02\0\x04\0\xe8\x03\0\0\
@@ -125,7 +127,7 @@ fn with_xattrs() -> Vec<(TreePath, Node)> {
     let label: &[u8] = b"system_u:object_r:bin_t:s0\0";
     let large = vec![0xa5; 65_535];
     let mut entries = vec![(path("xattrs"), node(NodeKind::Directory))];
-    let rows: [(&str, NodeKind, &[(&str, &[u8])]); 8] = [
+    let rows: [(&str, NodeKind, Xattrs<'_>); 8] = [
         ("ping", file(5, 600), &[("security.capability", capability)]),
         ("acl", file(6, 100), &[("system.posix_acl_access", acl)]),
         (
