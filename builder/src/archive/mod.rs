@@ -4,6 +4,8 @@ mod apt;
 pub mod debian;
 mod location;
 mod mirror;
+mod openpgp;
+mod solver;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
@@ -12,5 +14,6 @@ pub use location::{MirrorUrl, ParseMirrorUrlError};
 pub use mirror::{
     Mirror, MirrorError, MirrorSettings, MirrorSource, Mirrors, NamedMirror, ParseNamedMirrorError,
 };
+pub use openpgp::{Keys, SignatureError};
 pub use transport::DownloadError;
 pub(crate) use transport::Transport;

@@ -1,6 +1,9 @@
 //! Debian archives.
 
 mod control;
+mod relation;
+mod release;
+mod version;
 
 pub use control::ControlError;
 pub(crate) use control::Paragraphs;

@@ -1,5 +1,6 @@
 //! What tests of archives are made of: recipes, a web server on the loopback interface.
 
+mod key;
 mod server;
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::archive::{MirrorSettings, Mirrors, NamedMirror};
 use crate::recipe::Recipe;
 
+pub(crate) use key::{Key, MADE, Signing, armored_message, may_sign};
 pub(crate) use server::{Fault, Server};
 
 /// A recipe in `folder` that asks for `names` from an archive called `debian`, suite `bookworm`,

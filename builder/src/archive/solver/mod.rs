@@ -1,0 +1,302 @@
+//! Chooses packages: at most one of each name, all requirements met, no conflicts. Knows no
+//! package format: a format turns its relations into lists of packages that satisfy them.
+
+mod explain;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use resolvo::utils::{Pool, VersionSet};
+use resolvo::{
+    Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider,
+    HintDependenciesAvailable, Interner, KnownDependencies, NameId, Requirement as Clause,
+    SolvableId, Solver, SolverCache, StringId, UnsolvableOrCancelled, VersionSetId,
+    VersionSetUnionId,
+};
+
+/// A package of a [`Universe`], by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PackageId(pub(crate) u32);
+
+/// Something that must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Requirement {
+    /// How the package states it.
+    pub(crate) text: String,
+    /// The packages that satisfy it, the preferred one first.
+    pub(crate) choices: Vec<PackageId>,
+    /// If none does: packages of the name that was asked for, which do not fit.
+    pub(crate) misfits: Vec<PackageId>,
+}
+
+/// Packages that must not be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    /// How the package states it.
+    pub(crate) text: String,
+    /// The packages that it excludes.
+    pub(crate) packages: Vec<PackageId>,
+}
+
+/// What a package says about others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Relations {
+    pub(crate) requirements: Vec<Requirement>,
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+/// The packages to choose from.
+pub(crate) trait Universe {
+    /// The package's name; of one name, at most one package is chosen.
+    fn name(&self, package: PackageId) -> &str;
+
+    /// The package for people: name and version.
+    fn label(&self, package: PackageId) -> String;
+
+    /// The packages of a name, the preferred one first.
+    fn candidates(&self, name: &str) -> Vec<PackageId>;
+
+    /// What the package says about others, or why it cannot be used.
+    fn relations(&self, package: PackageId) -> Result<Relations, String>;
+}
+
+/// Why no choice satisfies everything: one reason a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unsatisfiable(Vec<String>);
+
+impl fmt::Display for Unsatisfiable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for reason in &self.0 {
+            writeln!(f, "  {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Chooses packages so that everything in `wanted` is there, with all that this needs. The result
+/// is sorted, and the same for the same input.
+///
+/// A requirement that a chosen package meets already brings nothing new. Otherwise its first
+/// choice is taken, unless that leads to a contradiction.
+pub(crate) fn solve<U: Universe>(
+    universe: &U,
+    wanted: &[Requirement],
+) -> Result<Vec<PackageId>, Unsatisfiable> {
+    let provider = Provider {
+        universe,
+        pool: Pool::new(),
+        texts: RefCell::default(),
+    };
+    let clauses = wanted
+        .iter()
+        .map(|requirement| provider.clause(requirement))
+        .collect();
+    let mut solver = Solver::new(provider);
+    let problem = resolvo::Problem::new().requirements(clauses);
+    match solver.solve(problem) {
+        Ok(chosen) => {
+            let mut chosen: Vec<_> = chosen.into_iter().map(PackageId::from).collect();
+            chosen.sort();
+            Ok(chosen)
+        }
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+            let graph = conflict.graph(&solver);
+            Err(Unsatisfiable(explain::reasons(&graph, solver.provider())))
+        }
+        Err(UnsolvableOrCancelled::Cancelled(_)) => {
+            unreachable!("nothing cancels the solver")
+        }
+    }
+}
+
+impl From<SolvableId> for PackageId {
+    fn from(id: SolvableId) -> Self {
+        Self(id.into_raw())
+    }
+}
+
+impl From<PackageId> for SolvableId {
+    fn from(id: PackageId) -> Self {
+        Self::from_raw(id.0)
+    }
+}
+
+/// Packages of one name, listed: those that are in the set, or those that are not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Listed {
+    packages: Vec<PackageId>,
+    inverted: bool,
+    text: String,
+}
+
+impl VersionSet for Listed {
+    type V = String;
+}
+
+/// Presents a [`Universe`] to resolvo.
+struct Provider<'u, U> {
+    universe: &'u U,
+    pool: Pool<Listed, String>,
+    /// What each clause says, and the misfits if nothing satisfies it.
+    texts: RefCell<BTreeMap<Clause, (String, Vec<PackageId>)>>,
+}
+
+impl<U: Universe> Provider<'_, U> {
+    fn clause(&self, requirement: &Requirement) -> ConditionalRequirement {
+        let Requirement {
+            text,
+            choices,
+            misfits,
+        } = requirement;
+        let set = |packages: &[PackageId]| {
+            let name = packages
+                .first()
+                .map_or(text.as_str(), |&first| self.universe.name(first));
+            self.pool.intern_version_set(
+                self.pool.intern_package_name(name),
+                Listed {
+                    packages: packages.to_vec(),
+                    inverted: false,
+                    text: text.clone(),
+                },
+            )
+        };
+        // Choices of one name that stand together become one set; sets keep the preferred order.
+        let same_name =
+            |a: &PackageId, b: &PackageId| self.universe.name(*a) == self.universe.name(*b);
+        let mut sets = choices.chunk_by(same_name).map(set);
+        let clause = match (sets.next(), sets.next()) {
+            (None, _) => Clause::Single(set(&[])),
+            (Some(only), None) => Clause::Single(only),
+            (Some(first), Some(second)) => {
+                let others = std::iter::once(second).chain(sets);
+                Clause::Union(self.pool.intern_version_set_union(first, others))
+            }
+        };
+        self.texts
+            .borrow_mut()
+            .insert(clause, (text.clone(), misfits.clone()));
+        clause.into()
+    }
+
+    fn exclusions(&self, conflict: &Conflict) -> Vec<VersionSetId> {
+        let mut by_name: BTreeMap<&str, Vec<PackageId>> = BTreeMap::new();
+        for &package in &conflict.packages {
+            by_name
+                .entry(self.universe.name(package))
+                .or_default()
+                .push(package);
+        }
+        by_name
+            .into_iter()
+            .map(|(name, packages)| {
+                self.pool.intern_version_set(
+                    self.pool.intern_package_name(name),
+                    Listed {
+                        packages,
+                        inverted: true,
+                        text: conflict.text.clone(),
+                    },
+                )
+            })
+            .collect()
+    }
+}
+
+impl<U: Universe> Interner for Provider<'_, U> {
+    type NameId = NameId;
+    type SolvableId = SolvableId;
+
+    fn display_solvable(&self, solvable: SolvableId) -> impl fmt::Display + '_ {
+        self.universe.label(solvable.into())
+    }
+
+    fn display_name(&self, name: NameId) -> impl fmt::Display + '_ {
+        self.pool.resolve_package_name(name)
+    }
+
+    fn display_version_set(&self, set: VersionSetId) -> impl fmt::Display + '_ {
+        &self.pool.resolve_version_set(set).text
+    }
+
+    fn display_string(&self, string: StringId) -> impl fmt::Display + '_ {
+        self.pool.resolve_string(string)
+    }
+
+    fn version_set_name(&self, set: VersionSetId) -> NameId {
+        self.pool.resolve_version_set_package_name(set)
+    }
+
+    fn solvable_name(&self, solvable: SolvableId) -> NameId {
+        self.pool
+            .intern_package_name(self.universe.name(solvable.into()))
+    }
+
+    fn version_sets_in_union(
+        &self,
+        union: VersionSetUnionId,
+    ) -> impl Iterator<Item = VersionSetId> {
+        self.pool.resolve_version_set_union(union)
+    }
+
+    fn resolve_condition(&self, condition: ConditionId) -> Condition {
+        self.pool.resolve_condition(condition).clone()
+    }
+}
+
+impl<U: Universe> DependencyProvider for Provider<'_, U> {
+    async fn filter_candidates(
+        &self,
+        candidates: &[SolvableId],
+        set: VersionSetId,
+        inverse: bool,
+    ) -> Vec<SolvableId> {
+        let listed = self.pool.resolve_version_set(set);
+        candidates
+            .iter()
+            .copied()
+            .filter(|&id| (listed.packages.contains(&id.into()) != listed.inverted) != inverse)
+            .collect()
+    }
+
+    async fn get_candidates(&self, name: NameId) -> Option<Candidates> {
+        let packages = self
+            .universe
+            .candidates(self.pool.resolve_package_name(name));
+        Some(Candidates {
+            candidates: packages.into_iter().map(SolvableId::from).collect(),
+            hint_dependencies_available: HintDependenciesAvailable::None,
+            ..Candidates::default()
+        })
+    }
+
+    async fn sort_candidates(&self, _: &SolverCache<Self>, solvables: &mut [SolvableId]) {
+        let Some(&first) = solvables.first() else {
+            return;
+        };
+        let order = self.universe.candidates(self.universe.name(first.into()));
+        solvables.sort_by_key(|&id| order.iter().position(|&one| one == id.into()));
+    }
+
+    async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
+        match self.universe.relations(solvable.into()) {
+            Ok(relations) => Dependencies::Known(KnownDependencies {
+                requirements: relations
+                    .requirements
+                    .iter()
+                    .map(|requirement| self.clause(requirement))
+                    .collect(),
+                constrains: relations
+                    .conflicts
+                    .iter()
+                    .flat_map(|conflict| self.exclusions(conflict))
+                    .collect(),
+            }),
+            Err(problem) => Dependencies::Unknown(self.pool.intern_string(problem)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
