@@ -150,3 +150,5 @@ fn keep_only(tree: &mut Tree, rule: &KeepOnly) -> Result<(), RuleError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::MADE_UP_RECIPE;

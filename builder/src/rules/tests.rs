@@ -8,7 +8,7 @@ use crate::tree::tarball::{Entry, EntryKind};
 use crate::tree::{Content, Metadata, Origin};
 
 /// What every recipe must say, before its `[rootfs]`.
-const REST: &str = r#"
+pub(crate) const MADE_UP_RECIPE: &str = r#"
 [recipe]
 name = "test"
 description = "made up"
@@ -46,7 +46,11 @@ merged-usr = { bin = "usr/bin" }
 "#;
 
 fn recipe(folder: &Path, rules: &str) -> Recipe {
-    Recipe::parse(&format!("{REST}{rules}"), &folder.join("recipe.toml")).unwrap()
+    Recipe::parse(
+        &format!("{MADE_UP_RECIPE}{rules}"),
+        &folder.join("recipe.toml"),
+    )
+    .unwrap()
 }
 
 /// A package of files whose content is their own name; a name with a final slash is a directory.
