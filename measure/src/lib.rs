@@ -4,13 +4,24 @@
 //! Nothing in this crate was run on SNP hardware: a digest is a prediction from the loaders'
 //! published behaviour.
 
+mod chain;
 mod digest;
+mod distinct_pages;
 mod gpa;
+pub mod id_block;
 pub mod igvm;
 pub mod lanes;
+mod loader;
+mod page_record;
 
 #[cfg(test)]
 mod sample;
 
+pub use chain::fold_page_records;
 pub use digest::{LaunchDigest, ParseDigestError, Sha256Digest, Sha384Digest};
+pub use distinct_pages::{DistinctPages, PageId};
 pub use gpa::{Gpa, PAGE_SIZE};
+pub use loader::{
+    Caveat, LaunchPages, Loader, ParseLoaderError, Refusal, caveats, launch_digest, launch_digests,
+};
+pub use page_record::{PageRecord, PageType, UnreadPage};

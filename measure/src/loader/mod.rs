@@ -1,0 +1,178 @@
+//! What each loader makes of an IGVM file, and the launch digest that follows.
+
+mod caveat;
+mod profile;
+mod records;
+mod refusal;
+
+pub use caveat::{Caveat, caveats};
+pub use refusal::Refusal;
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use records::Launch;
+
+use crate::igvm::{Directive, IgvmFile, VpState};
+use crate::{DistinctPages, Gpa, LaunchDigest, PageId, PageRecord, fold_page_records};
+
+/// Where KVM puts every VMSA (`KVM_VMSA_GPA` of QEMU; the last page of 48-bit memory).
+const KVM_VMSA_GPA: Gpa = Gpa::new(0xFFFF_FFFF_F000);
+
+/// A program that launches an IGVM file on SEV-SNP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loader {
+    /// Directive order, as the igvm crate 0.5 measures.
+    Spec,
+    /// Cloud Hypervisor on the Microsoft hypervisor: what AKS runs.
+    CloudHypervisorMshv,
+    /// Cloud Hypervisor on KVM.
+    CloudHypervisorKvm,
+    /// QEMU on KVM.
+    QemuKvm,
+    /// OpenVMM on the Microsoft hypervisor.
+    OpenvmmMshv,
+}
+
+impl Loader {
+    /// All loaders.
+    pub const ALL: [Self; 5] = [
+        Self::Spec,
+        Self::CloudHypervisorMshv,
+        Self::CloudHypervisorKvm,
+        Self::QemuKvm,
+        Self::OpenvmmMshv,
+    ];
+
+    /// The loader's name, as [`FromStr`] takes it.
+    pub const fn name(self) -> &'static str {
+        self.profile().name
+    }
+}
+
+impl fmt::Display for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Text that names no loader.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no loader is called {found:?}, expected one of: {}", Loader::ALL.map(Loader::name).join(", "))]
+pub struct ParseLoaderError {
+    found: String,
+}
+
+impl FromStr for Loader {
+    type Err = ParseLoaderError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let loader = Self::ALL.into_iter().find(|loader| loader.name() == text);
+        loader.ok_or_else(|| ParseLoaderError {
+            found: text.to_owned(),
+        })
+    }
+}
+
+/// The pages of an IGVM file, from which each loader makes its records.
+#[derive(Debug)]
+pub struct LaunchPages<'f> {
+    file: &'f IgvmFile<'f>,
+    distinct: DistinctPages<'f>,
+    /// The page that each directive carries; zeros for those that carry none.
+    by_directive: Vec<PageId>,
+}
+
+impl<'f> LaunchPages<'f> {
+    /// The pages that the directives of `file` carry.
+    pub fn of(file: &'f IgvmFile<'f>) -> Self {
+        let carried: Vec<_> = file
+            .directives()
+            .iter()
+            .map(|directive| match directive {
+                Directive::PageData(page) => page.data,
+                Directive::VpContext(context) => match context.state {
+                    VpState::Vmsa(vmsa) => Some(vmsa),
+                    VpState::Other { .. } => None,
+                },
+                _ => None,
+            })
+            .collect();
+        let (distinct, by_directive) = DistinctPages::collect(&carried);
+        Self {
+            file,
+            distinct,
+            by_directive,
+        }
+    }
+
+    /// The pages that records name.
+    pub fn distinct(&self) -> &DistinctPages<'f> {
+        &self.distinct
+    }
+
+    /// What `loader` launches, in order, with `vcpus` processors or as many as the file has
+    /// contexts. Only loaders on KVM depend on the number of processors.
+    ///
+    /// # Errors
+    /// The loader cannot load the file, or fills in what the file does not say.
+    pub fn records(
+        &self,
+        loader: Loader,
+        vcpus: Option<NonZeroU32>,
+    ) -> Result<Vec<PageRecord>, Refusal> {
+        let profile = loader.profile();
+        Launch {
+            file: self.file,
+            pages: &self.by_directive,
+            profile,
+            vcpus,
+        }
+        .records()
+    }
+}
+
+/// The launch digest of `file` under one loader, with `vcpus` processors or as many as the file
+/// has contexts. Only loaders on KVM depend on the number of processors.
+///
+/// A prediction from the loader's source, not run on SNP hardware; [`caveats`] tells what may
+/// make it differ.
+///
+/// # Errors
+/// The loader cannot load the file, or fills in what the file does not say.
+pub fn launch_digest(
+    file: &IgvmFile<'_>,
+    loader: Loader,
+    vcpus: Option<NonZeroU32>,
+) -> Result<LaunchDigest, Refusal> {
+    let pages = LaunchPages::of(file);
+    let records = pages.records(loader, vcpus)?;
+    Ok(fold_page_records(pages.distinct(), &[records])[0])
+}
+
+/// [`launch_digest`] for every loader, in the order of [`Loader::ALL`]. Each page is hashed
+/// once, and loaders that launch the same records share one chain.
+pub fn launch_digests(
+    file: &IgvmFile<'_>,
+    vcpus: Option<NonZeroU32>,
+) -> Vec<(Loader, Result<LaunchDigest, Refusal>)> {
+    let pages = LaunchPages::of(file);
+    let mut streams: Vec<Vec<PageRecord>> = Vec::new();
+    let stream_of_loader = Loader::ALL.map(|loader| {
+        let records = pages.records(loader, vcpus)?;
+        Ok(streams
+            .iter()
+            .position(|known| *known == records)
+            .unwrap_or_else(|| {
+                streams.push(records);
+                streams.len() - 1
+            }))
+    });
+    let digests = fold_page_records(pages.distinct(), &streams);
+    let digests = stream_of_loader.map(|stream| stream.map(|stream| digests[stream]));
+    Loader::ALL.into_iter().zip(digests).collect()
+}
+
+#[cfg(test)]
+mod tests;
