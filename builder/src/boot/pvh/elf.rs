@@ -23,6 +23,10 @@ const PHYS32_ENTRY: u32 = 18;
 type Header = elf::FileHeader64<LittleEndian>;
 type ProgramHeader = elf::ProgramHeader64<LittleEndian>;
 
+/// Up to here the machine's firmware has used the RAM before the guest starts. What lies above
+/// is still zero, and loading zeros there would only cost QEMU their size twice over.
+const FIRMWARE_END: u64 = 1 << 20;
+
 /// A run of pages, of which the file holds only the first ones: zeros follow.
 #[derive(Debug, Clone, Copy)]
 struct Segment {
@@ -35,6 +39,14 @@ impl Segment {
     const fn end(&self) -> u64 {
         self.start.get() + self.pages * PAGE_SIZE
     }
+
+    const fn loaded_pages(&self) -> u64 {
+        if self.start.get() < FIRMWARE_END {
+            self.pages
+        } else {
+            self.pages_in_file
+        }
+    }
 }
 
 /// Writes `image` as an ELF file that starts at `entry`.
@@ -43,7 +55,8 @@ pub(super) fn write(
     entry: Gpa,
     out: &mut dyn Write,
 ) -> Result<(), PvhError> {
-    let segments = segments(image);
+    let runs = runs(image);
+    let segments: Vec<_> = runs.iter().filter(|run| run.loaded_pages() > 0).collect();
     if segments.len() > MAX_SEGMENTS {
         return Err(PvhError::TooManySegments(segments.len()));
     }
@@ -62,14 +75,15 @@ pub(super) fn write(
     head.extend_from_slice(&note);
     head.resize(usize::try_from(data_start).map_err(io::Error::other)?, 0);
     out.write_all(&head)?;
-    write_pages(image, &segments, out)?;
+    write_pages(image, &runs, out)?;
     Ok(())
 }
 
-fn segments(image: &LaunchImage<'_>) -> Vec<Segment> {
-    let mut segments: Vec<Segment> = Vec::new();
+/// All pages, in runs without gaps and without many zeros between two pages of data.
+fn runs(image: &LaunchImage<'_>) -> Vec<Segment> {
+    let mut runs: Vec<Segment> = Vec::new();
     for (gpa, data) in image.pages() {
-        let extended = segments.last_mut().filter(|last| {
+        let extended = runs.last_mut().filter(|last| {
             let zeros = last.pages - last.pages_in_file;
             last.end() == gpa.get() && (data.is_none() || zeros < MIN_ZERO_RUN)
         });
@@ -80,27 +94,23 @@ fn segments(image: &LaunchImage<'_>) -> Vec<Segment> {
                     last.pages_in_file = last.pages;
                 }
             }
-            None => segments.push(Segment {
+            None => runs.push(Segment {
                 start: gpa,
                 pages: 1,
                 pages_in_file: u64::from(data.is_some()),
             }),
         }
     }
-    segments
+    runs
 }
 
-fn write_pages(
-    image: &LaunchImage<'_>,
-    segments: &[Segment],
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn write_pages(image: &LaunchImage<'_>, runs: &[Segment], out: &mut dyn Write) -> io::Result<()> {
     const ZEROS: Page = [0; size_of::<Page>()];
     let mut pages = image.pages();
-    for segment in segments {
-        for index in 0..segment.pages {
-            let (_, data) = pages.next().unwrap_or((segment.start, None));
-            if index < segment.pages_in_file {
+    for run in runs {
+        for index in 0..run.pages {
+            let (_, data) = pages.next().unwrap_or((run.start, None));
+            if index < run.pages_in_file {
                 out.write_all(data.unwrap_or(&ZEROS))?;
             }
         }
@@ -145,7 +155,7 @@ fn load_header(segment: &Segment, offset: u64) -> ProgramHeader {
         p_vaddr: address,
         p_paddr: address,
         p_filesz: U64::new(LittleEndian, segment.pages_in_file * PAGE_SIZE),
-        p_memsz: U64::new(LittleEndian, segment.pages * PAGE_SIZE),
+        p_memsz: U64::new(LittleEndian, segment.loaded_pages() * PAGE_SIZE),
         p_align: U64::new(LittleEndian, PAGE_SIZE),
     }
 }

@@ -22,8 +22,8 @@ const ONE_MEBIBYTE: u64 = 1 << 20;
 /// The pages that are present when the first virtual CPU starts, and its state.
 #[derive(Debug)]
 pub(super) struct LaunchImage<'a> {
-    /// Pages by address; `None` is a page of zeros.
-    pages: BTreeMap<Gpa, Option<Cow<'a, Page>>>,
+    /// Pages by address; `None` is a page of zeros. Few are changed, the others borrowed.
+    pages: BTreeMap<Gpa, Option<Cow<'a, [u8]>>>,
     vmsa: SevVmsa,
 }
 
@@ -71,17 +71,12 @@ impl<'a> LaunchImage<'a> {
         if end.is_none() {
             return Err(PvhError::TooHigh(gpa));
         }
-        let (pages, rest) = contents.as_chunks();
-        debug_assert!(rest.is_empty(), "IGVM data comes in whole pages");
-        for index in 0..size / PAGE_SIZE {
-            let data = usize::try_from(index)
-                .ok()
-                .and_then(|index| pages.get(index));
-            let data = data.filter(|page| page.iter().any(|byte| *byte != 0));
-            self.pages.insert(
-                Gpa::new(gpa.get() + index * PAGE_SIZE),
-                data.map(Cow::Borrowed),
-            );
+        let mut data = contents.chunks(size_of::<Page>());
+        for page in (gpa.get()..gpa.get() + size).step_by(size_of::<Page>()) {
+            let data = data
+                .next()
+                .filter(|page| page.iter().any(|byte| *byte != 0));
+            self.pages.insert(Gpa::new(page), data.map(Cow::Borrowed));
         }
         Ok(())
     }
@@ -92,7 +87,7 @@ impl<'a> LaunchImage<'a> {
     }
 
     /// The pages in ascending order; `None` is a page of zeros.
-    pub(super) fn pages(&self) -> impl Iterator<Item = (Gpa, Option<&Page>)> {
+    pub(super) fn pages(&self) -> impl Iterator<Item = (Gpa, Option<&[u8]>)> {
         self.pages.iter().map(|(gpa, page)| (*gpa, page.as_deref()))
     }
 
@@ -126,17 +121,15 @@ impl<'a> LaunchImage<'a> {
     }
 
     /// Adds a page.
-    pub(super) fn insert(&mut self, gpa: Gpa, page: Box<Page>) {
-        self.pages.insert(gpa, Some(Cow::Owned(*page)));
+    pub(super) fn insert(&mut self, gpa: Gpa, page: &Page) {
+        self.pages.insert(gpa, Some(Cow::Owned(page.to_vec())));
     }
 
     /// The page at `gpa`, if it is present.
-    pub(super) fn page_mut(&mut self, gpa: Gpa) -> Option<&mut Page> {
+    pub(super) fn page_mut(&mut self, gpa: Gpa) -> Option<&mut [u8]> {
         let page = self.pages.get_mut(&gpa)?;
-        Some(
-            page.get_or_insert_with(|| Cow::Owned([0; size_of::<Page>()]))
-                .to_mut(),
-        )
+        let zeros = || Cow::Owned(vec![0; size_of::<Page>()]);
+        Some(page.get_or_insert_with(zeros).to_mut())
     }
 
     /// `N` bytes at `address`, if all of them are present.

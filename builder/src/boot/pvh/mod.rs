@@ -120,7 +120,7 @@ pub fn convert(igvm: &[u8], acpi: AcpiTables, elf: &mut dyn Write) -> Result<Pvh
     page_tables::expect_identity(&image, root, "the start code", start.get())?;
     page_tables::expect_mapped(&image, root, "the first instruction", image.vmsa().rip)?;
     let code = trampoline::page(start, image.vmsa(), root)?;
-    image.insert(start, code);
+    image.insert(start, &code);
 
     elf::write(&image, start, elf)?;
     Ok(PvhGuest {
