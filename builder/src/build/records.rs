@@ -114,7 +114,7 @@ pub struct Variant {
 
 /// `origins.json`: where every byte of the artifacts comes from.
 #[derive(Debug, Serialize)]
-pub struct Origins<'a> {
+pub(super) struct Origins<'a> {
     schema: &'static str,
     packages: &'a [LockedPackage],
     guest_memory: Vec<VariantMemory>,
