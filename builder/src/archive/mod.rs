@@ -16,6 +16,7 @@ pub use mirror::{
     Mirror, MirrorError, MirrorSettings, MirrorSource, Mirrors, NamedMirror, ParseNamedMirrorError,
 };
 pub use openpgp::{Keys, SignatureError};
+pub(crate) use resolve::World;
 pub use resolve::{ResolveError, resolve};
 pub use solver::Unsatisfiable;
 pub use transport::DownloadError;

@@ -1,13 +1,20 @@
 //! Brings locked files into the store.
 
+mod gone;
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::archive::{DownloadError, MirrorError, Mirrors, Transport};
+use jiff::Timestamp;
+
+use crate::archive::{DownloadError, MirrorError, Mirrors, Transport, World};
 use crate::lock::{Lock, LockedPackage};
 use crate::progress::Progress;
+use crate::recipe::Recipe;
 use crate::store::{Store, StoreError};
+
+pub use gone::Gone;
 
 /// Files that are downloaded at a time.
 const CONNECTIONS: usize = 4;
@@ -30,6 +37,9 @@ pub enum FetchError {
     /// An archive's host is not known.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
+    /// A mirror no longer has locked files.
+    #[error(transparent)]
+    Gone(#[from] Gone),
     /// A file did not come, or came wrong.
     #[error("{package}: {source}")]
     Download {
@@ -63,7 +73,13 @@ pub enum Network<'a> {
     /// Nowhere.
     Offline,
     /// These mirrors.
-    Mirrors(&'a Mirrors),
+    Mirrors {
+        /// The mirrors.
+        mirrors: &'a Mirrors,
+        /// The time now. It only judges the mirror's index, which is read to tell what a mirror
+        /// offers in place of a file that it no longer has.
+        now: Timestamp,
+    },
 }
 
 /// A locked package and its file, whose hash was found right.
@@ -95,13 +111,14 @@ impl<'a> Fetched<'a> {
     }
 }
 
-/// Sees to it that every file of `lock` is in the store, and tells where. Each file is hashed,
-/// those that were there before as well.
+/// Sees to it that every file of the recipe's `lock` is in the store, and tells where. Each file
+/// is hashed, those that were there before as well.
 ///
 /// # Errors
 /// A file is missing offline, or its download fails; nothing that is not locked is stored. Files
 /// that came in time stay in the store, interrupted ones go on when this is called again.
 pub fn fetch<'a>(
+    recipe: &Recipe,
     lock: &'a Lock,
     store: &Store,
     network: Network<'_>,
@@ -113,16 +130,33 @@ pub fn fetch<'a>(
         .filter(|&index| paths[index].is_none())
         .collect();
     if !missing.is_empty() {
-        let Network::Mirrors(mirrors) = network else {
+        let Network::Mirrors { mirrors, now } = network else {
             return Err(FetchError::Offline {
                 store: store.root().display().to_string(),
                 missing: missing.iter().map(|&index| shown(all[index])).collect(),
             });
         };
         let wanted: Vec<&LockedPackage> = missing.iter().map(|&index| all[index]).collect();
-        let came = download(&wanted, store, mirrors, progress)?;
+        let transport = Transport::new();
+        let came = download(&wanted, store, mirrors, &transport, progress)?;
+        let gone: Vec<&LockedPackage> = wanted
+            .iter()
+            .zip(&came)
+            .filter_map(|(&package, path)| path.is_none().then_some(package))
+            .collect();
+        if !gone.is_empty() {
+            let world = World {
+                recipe,
+                mirrors,
+                store,
+                transport: &transport,
+                now,
+                progress,
+            };
+            return Err(Gone::new(&gone, lock, &world)?.into());
+        }
         for (index, path) in missing.into_iter().zip(came) {
-            paths[index] = Some(path);
+            paths[index] = path;
         }
     }
     let packages = all
@@ -138,31 +172,30 @@ pub fn fetch<'a>(
     Ok(Fetched { packages })
 }
 
+/// Downloads files; `None` stands for one that its mirror does not have.
 fn download(
     wanted: &[&LockedPackage],
     store: &Store,
     mirrors: &Mirrors,
+    transport: &Transport,
     progress: &dyn Progress,
-) -> Result<Vec<PathBuf>, FetchError> {
-    for package in wanted {
-        mirrors.get(&package.archive)?;
-    }
-    let bytes = wanted.iter().map(|package| package.size).sum();
+) -> Result<Vec<Option<PathBuf>>, FetchError> {
+    let bytes = wanted
+        .iter()
+        .fold(0_u64, |sum, package| sum.saturating_add(package.size));
     progress.downloads(wanted.len(), bytes);
-    let transport = Transport::new();
     each(wanted, |package| {
-        let location = mirrors
-            .get(&package.archive)?
-            .url
-            .file(package.path.as_str());
-        transport
-            .download(&location, &package.sha256, package.size, store, &|bytes| {
-                progress.received(bytes);
-            })
-            .map_err(|source| FetchError::Download {
+        let mirror = mirrors.get(&package.archive)?;
+        let location = mirror.url.file(package.path.as_str());
+        let received = |bytes| progress.received(bytes);
+        match transport.download(&location, &package.sha256, package.size, store, &received) {
+            Ok(path) => Ok(Some(path)),
+            Err(DownloadError::Missing { .. }) => Ok(None),
+            Err(source) => Err(FetchError::Download {
                 package: shown(package),
                 source,
-            })
+            }),
+        }
     })
 }
 

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use super::*;
-use crate::archive::testing::{self, Fault, Server};
+use crate::archive::MirrorSettings;
+use crate::archive::testing::{self, Fault, Key, Repository, Server};
 use crate::lock::{ArchivePath, LOCK_VERSION, SignedIndex};
 use crate::progress::Silent;
 use crate::store::Begun;
@@ -54,13 +54,27 @@ impl World {
         }
     }
 
-    fn mirrors(&self, url: &str) -> Mirrors {
-        testing::mirrors(&testing::recipe(Path::new(""), &[]), url)
+    fn recipe(&self) -> Recipe {
+        testing::recipe(self.folder.path(), &[])
+    }
+
+    fn fetch_from(&self, url: &str, progress: &dyn Progress) -> Result<Fetched<'_>, FetchError> {
+        let recipe = self.recipe();
+        let mirrors = testing::mirrors(&recipe, url);
+        let network = Network::Mirrors {
+            mirrors: &mirrors,
+            now: "2001-09-10T00:00:00Z".parse().unwrap(),
+        };
+        fetch(&recipe, &self.lock, &self.store, network, progress)
     }
 
     fn fetch(&self) -> Result<Fetched<'_>, FetchError> {
-        let mirrors = self.mirrors(&self.server.url());
-        fetch(&self.lock, &self.store, Network::Mirrors(&mirrors), &Silent)
+        self.fetch_from(&self.server.url(), &Silent)
+    }
+
+    fn fetch_offline(&self) -> Result<Fetched<'_>, FetchError> {
+        let network = Network::Offline;
+        fetch(&self.recipe(), &self.lock, &self.store, network, &Silent)
     }
 
     fn message(&self) -> String {
@@ -103,14 +117,7 @@ const B: &[u8] = b"the content of b, which is longer";
 fn files_are_downloaded_once_and_found_in_the_store_afterwards() {
     let world = World::new(&[("a", A), ("b", B), ("empty", b"")]);
     let count = Count::default();
-    let mirrors = world.mirrors(&world.server.url());
-    let fetched = fetch(
-        &world.lock,
-        &world.store,
-        Network::Mirrors(&mirrors),
-        &count,
-    )
-    .unwrap();
+    let fetched = world.fetch_from(&world.server.url(), &count).unwrap();
     let read = |index: usize| fs_err::read(&fetched.packages()[index].path).unwrap();
     assert_eq!(
         (read(0), read(1), read(2)),
@@ -123,7 +130,7 @@ fn files_are_downloaded_once_and_found_in_the_store_afterwards() {
     assert_eq!(count.received.into_inner(), bytes);
 
     let requests = world.server.requests().len();
-    fetch(&world.lock, &world.store, Network::Offline, &Silent).unwrap();
+    world.fetch_offline().unwrap();
     world.fetch().unwrap();
     assert_eq!(world.server.requests().len(), requests);
 }
@@ -132,10 +139,8 @@ fn files_are_downloaded_once_and_found_in_the_store_afterwards() {
 fn a_folder_can_be_a_mirror() {
     let world = World::new(&[("a", A)]);
     let url = format!("file://{}", world.folder.path().join("mirror").display());
-    let mirrors = world.mirrors(&url);
     world.interrupted(&A[..5]);
-    let network = Network::Mirrors(&mirrors);
-    let fetched = fetch(&world.lock, &world.store, network, &Silent).unwrap();
+    let fetched = world.fetch_from(&url, &Silent).unwrap();
     assert_eq!(fs_err::read(&fetched.packages()[0].path).unwrap(), A);
 }
 
@@ -143,7 +148,7 @@ fn a_folder_can_be_a_mirror() {
 fn offline_the_missing_packages_are_listed() {
     let world = World::new(&[("a", A), ("b", B)]);
     let offline = || {
-        let error = fetch(&world.lock, &world.store, Network::Offline, &Silent).unwrap_err();
+        let error = world.fetch_offline().unwrap_err();
         error.to_string()
     };
     let store = world.store.root().display();
@@ -298,4 +303,68 @@ fn two_builds_at_once_share_one_store() {
         }
     });
     assert_eq!(world.server.requests().len(), 2, "each file came once");
+}
+
+/// A mirror whose signed index offers newer versions than the lock's, and no longer the files.
+#[test]
+fn a_file_that_has_left_the_mirror_is_named_with_what_is_offered_and_the_remedies() {
+    let world = World::new(&[("a", A), ("b", B), ("c", b"c")]);
+    let mirror = world.folder.path().join("mirror");
+    for name in ["a", "b"] {
+        fs_err::remove_file(mirror.join(format!("pool/{name}_1.0_all.deb"))).unwrap();
+    }
+    let url = world.server.url();
+    let folder = world.folder.path().display().to_string();
+    let remedies = format!(
+        "either name a mirror that keeps old files, with a snapshot of \
+         Sat, 11 Jul 2026 10:16:37 UTC or later: --mirror debian=URL\n\
+         or lock what is offered now: guestmark lock --update {folder}"
+    );
+    assert_eq!(
+        world.message(),
+        format!(
+            "locked files have left the mirror {url}:\n  \
+             a 1.0 (pool/a_1.0_all.deb)\n  \
+             b 1.0 (pool/b_1.0_all.deb)\n\
+             what it offers now cannot be told: {url}/dists/bookworm/InRelease: {folder}/key.asc: \
+             No such file or directory (os error 2); expected OpenPGP certificates (public keys)\n\
+             {remedies}"
+        )
+    );
+    let key = Key::new(1);
+    fs_err::write(world.folder.path().join("key.asc"), key.armored()).unwrap();
+    Repository::new(&mirror)
+        .add("a", "1.1", "")
+        .add("a", "1.2", "")
+        .publish(&key);
+    assert_eq!(
+        world.message(),
+        format!(
+            "locked files have left the mirror {url}:\n  \
+             a 1.0 (pool/a_1.0_all.deb); offered now: 1.2, 1.1\n  \
+             b 1.0 (pool/b_1.0_all.deb); no version is offered now\n\
+             {remedies}"
+        )
+    );
+}
+
+#[test]
+fn without_a_mirror_nothing_is_downloaded() {
+    let world = World::new(&[("a", A)]);
+    let recipe = world.recipe();
+    let mirrors = Mirrors::find(&recipe, &[], &MirrorSettings::default()).unwrap();
+    let network = Network::Mirrors {
+        mirrors: &mirrors,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    let error = fetch(&recipe, &world.lock, &world.store, network, &Silent).unwrap_err();
+    assert!(matches!(
+        error,
+        FetchError::Mirror(MirrorError::Unknown { .. })
+    ));
+    world
+        .store
+        .insert(&world.lock.packages[0].sha256, 16, A)
+        .unwrap();
+    fetch(&recipe, &world.lock, &world.store, network, &Silent).unwrap();
 }

@@ -213,6 +213,11 @@ impl PackageIndex {
         range.filter_map(|index| u32::try_from(index).ok().map(PackageId))
     }
 
+    /// The versions of a name, newest first.
+    pub(crate) fn versions(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.named(name).map(|id| self.package(id).version.as_str())
+    }
+
     /// The packages that stand for a name, the one to prefer first.
     pub(crate) fn providers(&self, name: &str) -> &[Provider] {
         self.providers.get(name).map_or(&[], Vec::as_slice)
@@ -249,11 +254,7 @@ mod tests {
         let text =
             paragraph("b", "1", "") + &paragraph("a", "1.9", "") + &paragraph("a", "1.10", "");
         let index = index(&(text.clone() + &text));
-        let versions: Vec<_> = index
-            .named("a")
-            .map(|id| index.package(id).version.as_str())
-            .collect();
-        assert_eq!(versions, ["1.10", "1.9"]);
+        assert_eq!(index.versions("a").collect::<Vec<_>>(), ["1.10", "1.9"]);
         assert_eq!(index.named("c").count(), 0);
     }
 

@@ -1,6 +1,7 @@
 //! What tests of archives are made of: recipes, a web server on the loopback interface.
 
 mod key;
+mod repository;
 mod server;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use crate::archive::{MirrorSettings, Mirrors, NamedMirror};
 use crate::recipe::Recipe;
 
 pub(crate) use key::{Key, MADE, Signing, armored_message, may_sign};
+pub(crate) use repository::Repository;
 pub(crate) use server::{Fault, Server};
 
 /// A recipe in `folder` that asks for `names` from an archive called `debian`, suite `bookworm`,
