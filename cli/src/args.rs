@@ -69,6 +69,8 @@ pub(crate) struct Lock {
     #[arg(long)]
     pub(crate) update: bool,
     #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
     pub(crate) mirrors: MirrorArgs,
 }
 

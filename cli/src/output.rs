@@ -55,6 +55,11 @@ impl Output {
         Ok(())
     }
 
+    /// Whether the console of a guest is shown, on standard error.
+    pub(crate) fn shows_console(&self) -> bool {
+        !self.quiet
+    }
+
     /// A note for people on standard error.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
@@ -69,7 +74,7 @@ pub(crate) fn table<const N: usize>(
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if header.iter().any(|name| !name.is_empty()) {
         table.set_header(header);
     }

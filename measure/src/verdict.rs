@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU32;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::igvm::IgvmFile;
 use crate::{LaunchDigest, Loader, caveats, launch_digests};
 
 /// What one loader makes of an IGVM file: a digest, or a reason why there is none.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LoaderVerdict {
     /// The loader.
     pub loader: Loader,
@@ -19,7 +19,7 @@ pub struct LoaderVerdict {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// Why a guest may launch with another digest all the same.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<String>,
 }
 

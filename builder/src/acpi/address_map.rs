@@ -20,7 +20,8 @@ pub enum PlatformError {
     AddressBits(u8),
     /// There are no PCI segments, or more than the address space has windows for.
     #[error(
-        "platform.pci-segments is {segments}; {bits} physical address bits have room for 1 to {most}"
+        "platform.pci-segments is {segments}; {bits} physical address bits have room for 1 to \
+         {most}"
     )]
     Segments {
         /// The number asked for.

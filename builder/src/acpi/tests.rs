@@ -309,7 +309,8 @@ fn dsdt_has_the_event_device_and_its_controllers() {
             "OperationRegion (GDST, SystemMemory, 0x000007FFFFFED000, One)",
             "OperationRegion (PRST, SystemMemory, 0x000007FFFFFEE000, 0x0C)",
             "OperationRegion (PCST, SystemMemory, 0x000007FFFFFEF000, 0x10)",
-            "Name (_HID, \"ACPI0007\" /* Processor Device */) // _HID: Hardware ID Name (_UID, Zero)",
+            "Name (_HID, \"ACPI0007\" /* Processor Device */) // _HID: Hardware ID Name \
+             (_UID, Zero)",
             "If ((Local0 & One)) { \\_SB.CPUS.CSCN () }",
             "If ((Local0 & 0x04)) { \\_SB.PHPR.PSCN () }",
             "If ((Local0 & 0x08)) { Notify (\\_SB.PWRB, 0x80)",

@@ -5,6 +5,7 @@ pub mod debian;
 mod location;
 mod mirror;
 mod openpgp;
+mod resolve;
 mod solver;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -15,5 +16,7 @@ pub use mirror::{
     Mirror, MirrorError, MirrorSettings, MirrorSource, Mirrors, NamedMirror, ParseNamedMirrorError,
 };
 pub use openpgp::{Keys, SignatureError};
+pub use resolve::{ResolveError, resolve};
+pub use solver::Unsatisfiable;
 pub use transport::DownloadError;
 pub(crate) use transport::Transport;

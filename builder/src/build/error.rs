@@ -38,6 +38,8 @@ pub enum BuildError {
     Rule(#[from] RuleError),
     #[error(transparent)]
     Initrd(#[from] InitrdError),
+    #[error("the initrd: {0}")]
+    InitrdWrite(#[from] crate::initrd::WriteError),
     #[error("the root file system: {0}")]
     Erofs(#[from] crate::erofs::WriteError),
     #[error(transparent)]

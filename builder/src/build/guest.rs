@@ -42,10 +42,10 @@ impl Parts {
     ) -> Result<Self, BuildError> {
         progress.step("Writing the root file system and the initrd");
         let kernel_tree = rules::kernel_tree(recipe, opened.kernel)?;
-        let (_, image) = rules::kernel_image(recipe, &kernel_tree)?;
+        let (image, origin) = rules::kernel_image(recipe, &kernel_tree)?;
         let kernel = Kernel {
             bytes: image.to_vec()?,
-            origin: image.origin.clone(),
+            origin: origin.clone(),
         };
         let (root, initrd) = rayon::join(
             || root::write(recipe, &rules::root_tree(recipe, opened.rootfs)?, output),
@@ -72,7 +72,7 @@ fn build_initrd(
     output: &OutputDirectory,
 ) -> Result<BuiltInitrd, BuildError> {
     let programs = rules::program_tree(recipe, wanted, packages)?;
-    let tree = initrd::tree(recipe, wanted, &programs, kernel)?;
+    let tree = initrd::tree(recipe, wanted, kernel, &programs)?;
     let mut bytes = Vec::new();
     initrd::write(&tree, wanted.compression, recipe.rootfs.timestamp, &mut bytes)?;
     let name = match wanted.compression {

@@ -2,20 +2,20 @@
 //! the inputs alone: no time, no host, no path.
 
 use guestmark_measure::{LaunchDigest, LoaderVerdict, Sha256Digest};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::disk::DiskImage;
 use crate::erofs::Image;
 use crate::lock::LockedPackage;
-use crate::recipe::{GuestPolicy, Id16, Recipe};
+use crate::recipe::{Agent, GuestPolicy, Id16, Recipe};
 use crate::tree::{Origin, Tree, TreePath};
 use crate::verity::{self, Salt};
 
 /// `measurement.json`: the values by which a build is recognised.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measurement {
     /// The form of this document.
-    pub schema: &'static str,
+    pub schema: String,
     /// The recipe's name.
     pub recipe: String,
     /// FAMILY_ID of the ID block.
@@ -28,12 +28,16 @@ pub struct Measurement {
     pub uvm_svn: u64,
     /// The guest policy.
     pub policy: GuestPolicy,
+    /// The agent that answers the host.
+    pub agent: Agent,
+    /// The disk image's file name.
+    pub disk: String,
     /// The root file system's hash tree.
     pub verity: VerityRecord,
     /// The IGVM files.
     pub variants: Vec<Variant>,
     /// What the digests rest on.
-    pub note: &'static str,
+    pub note: String,
 }
 
 impl Measurement {
@@ -45,22 +49,24 @@ impl Measurement {
     pub(super) fn new(recipe: &Recipe, verity: VerityRecord, variants: Vec<Variant>) -> Self {
         let identity = &recipe.identity;
         Self {
-            schema: Self::SCHEMA,
+            schema: Self::SCHEMA.to_owned(),
             recipe: recipe.recipe.name.clone(),
             family_id: identity.family_id,
             image_id: identity.image_id,
             guest_svn: identity.guest_svn,
             uvm_svn: identity.uvm_svn,
             policy: identity.policy,
+            agent: recipe.agent.clone(),
+            disk: recipe.disk.file.as_str().to_owned(),
             verity,
             variants,
-            note: Self::NOTE,
+            note: Self::NOTE.to_owned(),
         }
     }
 }
 
 /// A hash tree's parameters, as a dm-verity table needs them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VerityRecord {
     /// The root hash.
     pub root_hash: Sha256Digest,
@@ -73,7 +79,7 @@ pub struct VerityRecord {
     /// Bytes in a data block and in a hash block.
     pub block_size: u64,
     /// The hash algorithm's name.
-    pub algorithm: &'static str,
+    pub algorithm: String,
 }
 
 impl VerityRecord {
@@ -84,16 +90,16 @@ impl VerityRecord {
             data_blocks: disk.tree.data_blocks,
             hash_start_block: disk.hash_start_block(),
             block_size: verity::BLOCK_SIZE,
-            algorithm: "sha256",
+            algorithm: "sha256".to_owned(),
         }
     }
 }
 
 /// One IGVM file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Variant {
     /// `production` or `debug`.
-    pub name: &'static str,
+    pub name: String,
     /// The IGVM file's name.
     pub file: String,
     /// The kernel command line.

@@ -1,7 +1,5 @@
 //! The root file system in its disk image.
 
-use std::io::{BufWriter, Write};
-
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -13,9 +11,6 @@ use crate::output::OutputDirectory;
 use crate::recipe::Recipe;
 use crate::tree::Tree;
 use crate::verity::{Parameters, Salt};
-
-/// Bytes collected before each write.
-const BUFFER: usize = 1 << 20;
 
 /// The root file system, written.
 #[derive(Debug)]
@@ -39,10 +34,7 @@ pub(super) fn write(
         timestamp: recipe.rootfs.timestamp,
         volume_name: VolumeName::default(),
     };
-    let mut partition = BufWriter::with_capacity(BUFFER, disk.root());
-    let image = erofs::write(tree, &options, &mut partition)?;
-    partition.flush()?;
-    drop(partition);
+    let image = erofs::write(tree, &options, &mut disk.root())?;
     let parameters = Parameters {
         salt: Salt::derive(&identity),
         uuid: None,

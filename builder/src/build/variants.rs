@@ -78,7 +78,7 @@ fn write(
     };
     output.create(&id_block)?.write_all(&block.to_bytes())?;
     let variant = Variant {
-        name,
+        name: name.to_owned(),
         file: file.to_owned(),
         command_line,
         launch_digest,

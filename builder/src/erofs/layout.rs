@@ -153,22 +153,9 @@ impl<'t> Layout<'t> {
         let first_shared = xattr_id(shared_offset)?;
         xattr_id(shared_offset + shared_size as u64)?;
 
-        let mut next_block = inodes_end / BLOCK_SIZE;
-        let directories = |inode: &Inode<'_>| inode.file_type == FileType::Directory;
-        for wanted in [true, false] {
-            for inode in inodes
-                .iter_mut()
-                .filter(|inode| directories(inode) == wanted)
-            {
-                let body_blocks = inode.body_size().div_ceil(BLOCK_SIZE);
-                if body_blocks > 0 {
-                    inode.address = block_address(next_block)?;
-                    next_block += body_blocks;
-                }
-            }
-        }
+        let blocks = place_bodies(&mut inodes, inodes_end / BLOCK_SIZE)?;
 
-        let root_nid = inodes[0].nid();
+        let root_nid = u16::try_from(inodes[0].nid()).map_err(|_| WriteError::TooLarge)?;
         let mut places: Vec<(u64, Place)> = (0..)
             .zip(&inodes)
             .map(|(number, inode)| (inode.offset, Place::Inode(number)))
@@ -182,8 +169,8 @@ impl<'t> Layout<'t> {
             places,
             shared,
             first_shared,
-            root_nid: root_nid.try_into().map_err(|_| WriteError::TooLarge)?,
-            blocks: block_address(next_block)?,
+            root_nid,
+            blocks,
         })
     }
 
@@ -344,6 +331,21 @@ fn place(inodes: &mut [Inode<'_>], shared_size: u64) -> Option<(u64, u64)> {
         }
     }
     Some((shared_offset, slots.end()?))
+}
+
+/// Gives the data that stands in blocks its place from block `next`: directories first, so that
+/// walking the tree reads from one part of the image. Returns the block behind all of them.
+fn place_bodies(inodes: &mut [Inode<'_>], mut next: u64) -> Result<u32, WriteError> {
+    for directories in [true, false] {
+        for inode in inodes.iter_mut() {
+            let is_directory = inode.file_type == FileType::Directory;
+            if is_directory == directories && inode.body_size() > 0 {
+                inode.address = block_address(next)?;
+                next += inode.body_size().div_ceil(BLOCK_SIZE);
+            }
+        }
+    }
+    block_address(next)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The EROFS image: written in process, the same bytes for the same tree, and read back.
 //!
-//! [`write`] makes the smallest useful form of the format: uncompressed, 4 KiB blocks, sorted
+//! [`write()`] makes the smallest useful form of the format: uncompressed, 4 KiB blocks, sorted
 //! directories, the ends of files behind their inodes. [`Image`] says which byte belongs to
 //! which file. [`Reader`] reads images of the same form, whoever made them.
 //!

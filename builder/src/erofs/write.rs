@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use zerocopy::IntoBytes;
+use zerocopy::{FromZeros, IntoBytes};
 
 use super::dirents;
 use super::error::WriteError;
@@ -66,29 +66,15 @@ fn first_block(layout: &Layout<'_>, options: &Options) -> Result<[u8; BLOCK], Wr
 fn superblock(layout: &Layout<'_>, options: &Options) -> Superblock {
     Superblock {
         magic: MAGIC.into(),
-        checksum: 0.into(),
         feature_compat: (FEATURE_CHECKSUM | FEATURE_MTIME).into(),
         block_bits: BLOCK_BITS,
-        extension_slots: 0,
         root_nid: layout.root_nid.into(),
         inodes: (layout.inodes.len() as u64).into(),
         build_time: options.timestamp.into(),
-        build_time_nsec: 0.into(),
         blocks: layout.blocks.into(),
-        meta_block: 0.into(),
-        xattr_block: 0.into(),
         uuid: options.uuid.into_bytes(),
         volume_name: options.volume_name.field(),
-        feature_incompat: 0.into(),
-        compression: 0.into(),
-        extra_devices: 0.into(),
-        device_table_slot: 0.into(),
-        directory_block_bits: 0,
-        xattr_prefix_count: 0,
-        xattr_prefix_start: 0.into(),
-        packed_nid: 0.into(),
-        xattr_filter: 0,
-        reserved: [0; 23],
+        ..Superblock::new_zeroed()
     }
 }
 
@@ -148,12 +134,11 @@ fn encode_record(inode: &Inode<'_>, options: &Options) -> Vec<u8> {
             mode: mode.into(),
             links: narrow.links.into(),
             size: narrow.size.into(),
-            reserved: 0.into(),
             address: inode.address.into(),
             number: inode.number.into(),
             uid: narrow.uid.into(),
             gid: narrow.gid.into(),
-            reserved2: 0.into(),
+            ..CompactInode::new_zeroed()
         }
         .as_bytes()
         .to_vec(),
@@ -161,16 +146,14 @@ fn encode_record(inode: &Inode<'_>, options: &Options) -> Vec<u8> {
             format: inode.data.inode_format(Form::Extended).into(),
             xattr_count: inode.xattrs.count().into(),
             mode: mode.into(),
-            reserved: 0.into(),
             size: inode.size.into(),
             address: inode.address.into(),
             number: inode.number.into(),
             uid: metadata.uid.into(),
             gid: metadata.gid.into(),
             mtime: options.timestamp.into(),
-            mtime_nsec: 0.into(),
             links: inode.links.into(),
-            reserved2: [0; 16],
+            ..ExtendedInode::new_zeroed()
         }
         .as_bytes()
         .to_vec(),

@@ -116,7 +116,8 @@ const _: () = assert!(SETUP_HEADER_END == 0x26c);
 pub enum BzImageError {
     /// The file ends before the setup header does.
     #[error(
-        "not a bzImage: the setup header ends at offset {SETUP_HEADER_END:#x}, the file at {size:#x}"
+        "not a bzImage: the setup header ends at offset {SETUP_HEADER_END:#x}, the file \
+         at {size:#x}"
     )]
     Short {
         /// The file's size in bytes.

@@ -381,8 +381,14 @@ mod tests {
     fn it_serializes_as_its_regions() {
         let memory = memory(vec![region("a", 0x1000, 0x1000, &[1])]);
         assert_eq!(
-            serde_json::to_string(&memory).unwrap(),
-            r#"[{"name":"a","start":"0x1000","end":"0x2000","kind":"data","origin":{"kind":"layout","name":"a"}}]"#
+            serde_json::to_value(&memory).unwrap(),
+            serde_json::json!([{
+                "name": "a",
+                "start": "0x1000",
+                "end": "0x2000",
+                "kind": "data",
+                "origin": { "kind": "layout", "name": "a" },
+            }])
         );
     }
 }

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use guestmark_measure::PAGE_SIZE;
+use guestmark_measure::{Gpa, PAGE_SIZE};
 use igvm::snp_defs::SevVmsa;
 use igvm::{BinaryHeaderError, FileDataSerializer, IgvmDirectiveHeader};
 use igvm_defs::{
@@ -37,8 +37,19 @@ pub enum WriteError {
     #[error("IGVM header: {0}")]
     Header(#[from] BinaryHeaderError),
     /// The file would be larger than its offsets can say.
-    #[error("the IGVM file would take {0} bytes; the format holds less than 4 GiB")]
+    #[error(
+        "the IGVM file would take {0} bytes or more, the format holds less than 4 GiB; use a \
+         smaller initrd"
+    )]
     TooLarge(u64),
+    /// A range of required memory is larger than its header can say.
+    #[error("required memory {start} to {end} is 4 GiB or more, which an IGVM file cannot say")]
+    RequiredMemory {
+        /// The range's first byte.
+        start: Gpa,
+        /// The byte after its last.
+        end: Gpa,
+    },
 }
 
 /// Writes the IGVM file of `memory`, for guests launched with `policy`, and gives its size in
@@ -149,11 +160,13 @@ impl Headers {
 
     fn required_memory(&mut self, memory: &GuestMemory<'_>) -> Result<(), WriteError> {
         for range in memory.required() {
-            let size = range.end.get() - range.start.get();
+            let (start, end) = (range.start, range.end);
+            let size = end.get().saturating_sub(start.get());
+            let size = u32::try_from(size);
             self.directive(&IgvmDirectiveHeader::RequiredMemory {
-                gpa: range.start.get(),
+                gpa: start.get(),
                 compatibility_mask: PLATFORM,
-                number_of_bytes: u32::try_from(size).map_err(|_| WriteError::TooLarge(size))?,
+                number_of_bytes: size.map_err(|_| WriteError::RequiredMemory { start, end })?,
                 vtl2_protectable: false,
             })?;
         }

@@ -263,6 +263,19 @@ impl Lock {
             .filter(move |package| package.sets.iter().any(|set| set == name))
     }
 
+    /// Adds a package, or its sets to those of the same package.
+    pub(crate) fn add(&mut self, package: LockedPackage) {
+        match self
+            .packages
+            .iter_mut()
+            .find(|known| known.key() == package.key())
+        {
+            Some(known) => known.sets.extend(package.sets),
+            None => self.packages.push(package),
+        }
+    }
+
+    /// Puts packages and their sets in order.
     pub(crate) fn sort(&mut self) {
         for package in &mut self.packages {
             package.sets.sort();

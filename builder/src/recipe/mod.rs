@@ -173,7 +173,7 @@ pub enum Compression {
 }
 
 /// The agent that answers the host.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Agent {
     /// Which protocol it speaks.
@@ -183,7 +183,7 @@ pub struct Agent {
 }
 
 /// Which protocol an agent speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AgentKind {
     /// The QEMU guest agent: JSON over virtio-serial.

@@ -77,11 +77,12 @@ impl fmt::Debug for Memory {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Platform {
-    /// Bits of a physical address on the host; devices sit below the top of that space.
+    /// Bits of a physical address on the host, 36 to 52. Hot-plug controllers lie just below the
+    /// top of that space, PCI windows from an eighth of it on.
     pub physical_address_bits: u8,
-    /// PCI segments, each with one bus.
+    /// PCI segments, each with one bus; at least 1.
     pub pci_segments: u8,
-    /// Virtual CPUs.
+    /// Virtual CPUs, 1 to 254.
     pub vcpus: u8,
 }
 

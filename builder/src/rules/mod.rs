@@ -15,7 +15,7 @@ use patterns::Patterns;
 use crate::package::OpenedPackage;
 use crate::recipe::{Initrd, KeepOnly, Recipe};
 use crate::tree::merge::{self, MergedLinks};
-use crate::tree::{Node, NodeKind, Tree, TreeError, TreePath};
+use crate::tree::{Content, NodeKind, Origin, Tree, TreeError, TreePath};
 
 pub use error::RuleError;
 
@@ -84,15 +84,15 @@ pub fn program_tree(
 pub fn kernel_image<'a>(
     recipe: &Recipe,
     kernel: &'a Tree,
-) -> Result<(TreePath, &'a Node), RuleError> {
+) -> Result<(&'a Content, &'a Origin), RuleError> {
     let pattern = &recipe.kernel.image;
     let found = Patterns::compile("kernel.image", std::slice::from_ref(pattern))?
         .select(kernel, &TreePath::root())?;
     if let [path] = &found[..]
         && let Some(node) = kernel.get(path)
-        && matches!(node.kind, NodeKind::File(_))
+        && let NodeKind::File(content) = &node.kind
     {
-        return Ok((path.clone(), node));
+        return Ok((content, &node.origin));
     }
     let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     Err(RuleError::KernelImage {

@@ -306,10 +306,10 @@ fn the_kernel_image_is_one_file() {
     let image = |files: &[&str]| {
         let tree = kernel_tree(&recipe, vec![package("linux", files)]).unwrap();
         kernel_image(&recipe, &tree)
-            .map(|(path, _)| path.to_string())
+            .map(|(content, _)| content.len())
             .map_err(|error| error.to_string())
     };
-    assert_eq!(image(&["boot/vmlinuz-6"]).unwrap(), "/boot/vmlinuz-6");
+    assert!(image(&["boot/vmlinuz-6"]).is_ok());
     assert_eq!(
         image(&["boot/vmlinuz-6", "boot/vmlinuz-7"]).unwrap_err(),
         "kernel.image: \"/boot/vmlinuz-*\" must match exactly one file of the kernel's packages; \

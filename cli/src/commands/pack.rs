@@ -1,9 +1,7 @@
 //! `pack`: a folder or a tar archive becomes an EROFS image, alone or in a disk image.
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::Context;
 use guestmark_builder::disk::DiskWriter;
 use guestmark_builder::erofs::{self, Options, VolumeName};
 use guestmark_builder::output::OutputFile;
@@ -52,7 +50,7 @@ pub(crate) fn run(args: Pack, output: &Output) -> anyhow::Result<Outcome> {
         let salt: Salt = args.salt.as_deref().unwrap_or("-").parse()?;
         Some(write_disk(&tree, &options, salt, &out)?)
     } else {
-        write_erofs(&tree, &options, out.file())?;
+        erofs::write(&tree, &options, &mut out.file())?;
         None
     };
     let report = Report {
@@ -82,13 +80,6 @@ fn read_tree(args: &Pack) -> anyhow::Result<Tree> {
     Ok(tree)
 }
 
-fn write_erofs(tree: &Tree, options: &Options, out: impl Write) -> anyhow::Result<u64> {
-    let mut out = BufWriter::with_capacity(1 << 20, out);
-    let image = erofs::write(tree, options, &mut out)?;
-    out.flush().context("cannot write the image")?;
-    Ok(image.size)
-}
-
 fn write_disk(
     tree: &Tree,
     options: &Options,
@@ -96,7 +87,7 @@ fn write_disk(
     out: &OutputFile,
 ) -> anyhow::Result<VerityReport> {
     let disk = DiskWriter::new(out.file().try_clone()?, None)?;
-    let length = write_erofs(tree, options, disk.root())?;
+    let length = erofs::write(tree, options, &mut disk.root())?.size;
     let parameters = Parameters { salt, uuid: None };
     let image = disk.finish(length, &parameters)?;
     Ok(VerityReport {

@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use records::Launch;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::igvm::{Directive, IgvmFile, VpState};
 use crate::{DistinctPages, Gpa, LaunchDigest, PageId, PageRecord, fold_page_records};
@@ -56,6 +56,14 @@ impl Serialize for Loader {
     /// As its name.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Loader {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

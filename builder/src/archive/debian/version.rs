@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Text that is not a Debian version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a Debian version")]
-pub struct ParseVersionError(String);
+pub(crate) struct ParseVersionError(String);
 
 /// A Debian version: `[epoch:]upstream[-revision]`. Versions that sort alike are equal, however
 /// they are written (`1.0` and `0:1.0-0`).

@@ -63,7 +63,7 @@ pub(crate) trait Universe {
 
 /// Why no choice satisfies everything: one reason a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unsatisfiable(Vec<String>);
+pub struct Unsatisfiable(Vec<String>);
 
 impl fmt::Display for Unsatisfiable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

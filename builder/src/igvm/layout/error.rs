@@ -82,7 +82,8 @@ pub enum LayoutError {
     },
     /// A table that must lie in a certain place does not.
     #[error(
-        "ACPI: this layout needs the {name} at {gpa}; no table or page begins there with {signature:?}"
+        "ACPI: this layout needs the {name} at {gpa}; no table or page begins there with \
+         {signature:?}"
     )]
     NoTable {
         /// The table.
@@ -108,7 +109,8 @@ pub enum LayoutError {
     },
     /// The RAM does not hold what is launched.
     #[error(
-        "memory is {memory}, but kernel, initrd and their tables end at {end}; give at least {least}"
+        "memory is {memory}, but kernel, initrd and their tables end at {end}; give at least \
+         {least}"
     )]
     RamTooSmall {
         /// The RAM asked for.

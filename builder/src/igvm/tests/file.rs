@@ -147,3 +147,31 @@ fn zeros_cost_a_record_a_page_and_nothing_else() {
     let large = assembled(linux("512 MiB")).0.len();
     assert_eq!(large - small, (448 << 20) / 4096 * 32);
 }
+
+#[test]
+fn a_file_past_4_gib_is_refused_before_anything_is_written() {
+    let part = vec![1; 64 << 20];
+    let size = part.len() as u64;
+    let region = |index| {
+        let (start, origin) = (Gpa::new(index * size), Origin::input("--initrd"));
+        Region::new("initrd", start, size, RegionKind::Data, &part[..], origin).unwrap()
+    };
+    let memory = GuestMemory::new((0..64).map(region).collect(), Vec::new()).unwrap();
+    let mut out = Vec::new();
+    let refusal = write(&memory, policy(), &mut out).unwrap_err().to_string();
+    assert_eq!(
+        refusal,
+        "the IGVM file would take 4294967296 bytes or more, the format holds less than 4 GiB; \
+         use a smaller initrd"
+    );
+    assert!(out.is_empty());
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_an_error() {
+    let guest = Guest::with_initrd(AKS);
+    let memory = lay_out(&guest.inputs(AKS)).unwrap();
+    let mut full = [0; 8192];
+    let refusal = write(&memory, policy(), &mut &mut full[..]).unwrap_err();
+    assert!(matches!(refusal, WriteError::Output(_)), "{refusal}");
+}

@@ -1,5 +1,6 @@
 //! Inputs that cannot be laid out, each with its message.
 
+use proptest::prelude::*;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U32, U64};
 
@@ -186,5 +187,24 @@ fn ram_too_small_or_too_large() {
     for fits in ["18 MiB", "2 GiB"] {
         let guest = Guest::with_initrd(linux(fits));
         assert!(lay_out(&guest.inputs(linux(fits))).is_ok(), "{fits}");
+    }
+}
+
+proptest! {
+    /// Whatever a kernel's header says, there is a memory or a message.
+    #[test]
+    fn no_header_makes_it_panic(
+        changes in prop::collection::vec((0x1f1_usize..0x26c, any::<u8>()), 1..8),
+        size in 0_usize..122_560,
+        which in 0_usize..3,
+    ) {
+        let layout = layouts()[which];
+        let mut guest = Guest::with_initrd(layout);
+        for (offset, byte) in changes {
+            guest.kernel[offset] = byte;
+        }
+        let _ = lay_out(&guest.inputs(layout));
+        guest.kernel.truncate(size);
+        let _ = lay_out(&guest.inputs(layout));
     }
 }

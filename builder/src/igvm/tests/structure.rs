@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::igvm::structures::e820::E820Entry;
+use crate::{acpi, recipe};
 
 const C_BIT: u64 = 1 << 51;
 
@@ -350,4 +351,49 @@ fn the_save_area_of_linux_is_as_kvm_keeps_it() {
         (vmsa.xcr0, vmsa.rflags, vmsa.pat),
         (1, 2, 0x0007_0406_0007_0406)
     );
+}
+
+#[test]
+fn our_own_acpi_tables_fit_every_layout_and_keep_their_names() {
+    for (layout, place) in [
+        (AKS, recipe::Layout::Aks),
+        (ACCEPT_ALL, recipe::Layout::Aks),
+        (linux("64 MiB"), recipe::Layout::Linux),
+    ] {
+        let mut guest = Guest::with_initrd(layout);
+        guest.acpi = acpi::tables(&recipe::Platform::default(), place).unwrap();
+        let memory = lay_out(&guest.inputs(layout)).unwrap();
+        let launched = Launched::new(&memory);
+        for table in &guest.acpi {
+            let name = format!("ACPI {}", table.name());
+            let region = memory
+                .regions()
+                .iter()
+                .find(|region| region.name() == name)
+                .unwrap();
+            assert_eq!(
+                (region.start(), region.contents()),
+                (table.gpa(), table.bytes())
+            );
+            assert_eq!(*region.origin(), Origin::rule("platform"));
+        }
+        let rsdp = launched.boot_params().acpi_rsdp_addr.get();
+        assert_eq!(launched.bytes(rsdp, 8), *b"RSD PTR ");
+        let acpi = e820(&launched.boot_params())
+            .into_iter()
+            .find(|(_, _, kind)| *kind == 3);
+        let (start, size, _) = acpi.unwrap();
+        for table in guest
+            .acpi
+            .iter()
+            .filter(|table| table.gpa().get() >= 0x10_0000)
+        {
+            let end = table.gpa().get() + table.bytes().len() as u64;
+            assert!(
+                start <= table.gpa().get() && end <= start + size,
+                "{}",
+                table.name()
+            );
+        }
+    }
 }
