@@ -13,6 +13,7 @@ pub mod erofs;
 pub mod fetch;
 pub mod igvm;
 pub mod initrd;
+pub mod inspect;
 pub mod lock;
 pub mod output;
 pub mod package;

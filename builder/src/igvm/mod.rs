@@ -3,7 +3,7 @@
 pub mod bzimage;
 mod layout;
 mod memory;
-mod structures;
+pub(crate) mod structures;
 mod write;
 
 #[cfg(test)]

@@ -15,22 +15,22 @@ const E820_ENTRIES: usize = 128;
 /// `struct boot_params`, 4096 bytes. What is not set here is zero.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(in crate::igvm) struct BootParams {
+pub(crate) struct BootParams {
     _before_rsdp: [u8; 0x70],
     /// The address of the ACPI root pointer.
-    pub(in crate::igvm) acpi_rsdp_addr: U64,
+    pub(crate) acpi_rsdp_addr: U64,
     _before_cc_blob: [u8; 0x13c - 0x78],
     /// The address of the confidential-computing blob.
-    pub(in crate::igvm) cc_blob_address: U32,
+    pub(crate) cc_blob_address: U32,
     _before_e820_entries: [u8; 0x1e8 - 0x140],
     /// How many entries of the table are in use.
-    pub(in crate::igvm) e820_entries: u8,
+    pub(crate) e820_entries: u8,
     _before_header: [u8; SETUP_HEADER_OFFSET - 0x1e9],
     /// The kernel's own setup header, completed by the loader.
-    pub(in crate::igvm) header: SetupHeader,
+    pub(crate) header: SetupHeader,
     _before_e820: [u8; 0x2d0 - SETUP_HEADER_OFFSET - size_of::<SetupHeader>()],
     /// The memory map.
-    pub(in crate::igvm) e820_table: [E820Entry; E820_ENTRIES],
+    pub(crate) e820_table: [E820Entry; E820_ENTRIES],
     _rest: [u8; 4096 - 0xcd0],
 }
 
@@ -45,10 +45,10 @@ const _: () = {
 
 impl BootParams {
     /// Bytes that the structure takes.
-    pub(in crate::igvm) const SIZE: u64 = 4096;
+    pub(crate) const SIZE: u64 = 4096;
 
     /// Sets the memory map; entries past the 128th are left out.
-    pub(in crate::igvm) fn set_e820(&mut self, entries: &[E820Entry]) {
+    pub(crate) fn set_e820(&mut self, entries: &[E820Entry]) {
         self.e820_entries = 0;
         for (slot, entry) in self.e820_table.iter_mut().zip(entries) {
             *slot = *entry;

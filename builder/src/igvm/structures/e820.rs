@@ -12,7 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// What a range of memory is to a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
-pub(in crate::igvm) enum E820Type {
+pub(crate) enum E820Type {
     /// The kernel's to use.
     Ram = 1,
     /// Not to be touched.
@@ -26,17 +26,17 @@ pub(in crate::igvm) enum E820Type {
     Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
 )]
 #[repr(C)]
-pub(in crate::igvm) struct E820Entry {
-    pub(in crate::igvm) start: U64,
-    pub(in crate::igvm) size: U64,
-    pub(in crate::igvm) kind: U32,
+pub(crate) struct E820Entry {
+    pub(crate) start: U64,
+    pub(crate) size: U64,
+    pub(crate) kind: U32,
 }
 
 const _: () = assert!(size_of::<E820Entry>() == 20);
 
 impl E820Entry {
     /// The entry that says that `range` is `kind`.
-    pub(in crate::igvm) fn new(range: Range<Gpa>, kind: E820Type) -> Self {
+    pub(crate) fn new(range: Range<Gpa>, kind: E820Type) -> Self {
         Self {
             start: range.start.get().into(),
             size: (range.end.get() - range.start.get()).into(),
