@@ -38,11 +38,13 @@ fn search(data: impl Read) -> Option<String> {
     let mut data = data.take(UNPACKED_LIMIT);
     let mut window = Vec::new();
     loop {
-        let read = read_piece(&mut data, &mut window).unwrap_or(0);
-        if let Some(banner) = in_window(&window, read == 0) {
+        // What came before damage is in the window all the same.
+        let read = read_piece(&mut data, &mut window);
+        let is_end = matches!(read, Ok(0));
+        if let Some(banner) = in_window(&window, is_end) {
             return Some(printable(banner));
         }
-        if read == 0 {
+        if is_end || read.is_err() {
             return None;
         }
         window.drain(..window.len().saturating_sub(MAX_LENGTH));

@@ -17,7 +17,8 @@ use crate::igvm::structures::e820::E820Entry;
 use crate::inspect::text::printable;
 use crate::inspect::{banner, kernel};
 
-const MAGIC: [u8; 4] = *b"HdrS";
+/// The magic number of a setup header.
+pub(super) const MAGIC: [u8; 4] = *b"HdrS";
 /// From the start of the loaded kernel to its 64-bit entry, where RIP points.
 const ENTRY_64: u64 = 0x200;
 /// Longer command lines are cut off here, in bytes; x86 kernels take 2048.
