@@ -95,3 +95,40 @@ pub(super) fn module_info(bytes: &[u8]) -> Result<Vec<(String, String)>, String>
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::made_up_elf;
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let found = linkage(&made_up_elf::linked("/lib/ld.so", &["a", "b"], "/x:/y")).unwrap();
+        let expected = Linkage {
+            interpreter: Some(b"/lib/ld.so".to_vec()),
+            needed: vec![b"a".to_vec(), b"b".to_vec()],
+            run_path: b"/x:/y".to_vec(),
+        };
+        assert_eq!(found, expected);
+        let info = module_info(&made_up_elf::module(&["depends=a", "alias=b"])).unwrap();
+        let own = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(info, [own("depends", "a"), own("alias", "b")]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_damage_makes_the_readers_panic(at in 0_usize..400, byte: u8, length in 0_usize..400) {
+            let program = made_up_elf::linked("/lib/ld.so", &["a", "b"], "/x:/y");
+            let module = made_up_elf::module(&["depends=a", "alias=b"]);
+            for mut file in [program, module] {
+                let last = file.len() - 1;
+                file[at.min(last)] = byte;
+                let _ = linkage(&file);
+                let _ = module_info(&file);
+                file.truncate(length);
+                let _ = linkage(&file);
+                let _ = module_info(&file);
+            }
+        }
+    }
+}

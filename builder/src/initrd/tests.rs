@@ -414,3 +414,16 @@ fn the_libraries_of_real_programs_are_those_that_ldd_lists() {
         assert_eq!(found, ldd(program), "{program}");
     }
 }
+
+#[test]
+fn the_init_script_of_debian_12_is_a_script_for_busybox() {
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../recipes/debian-12/files/init"
+    );
+    let output = Command::new("busybox")
+        .args(["sh", "-n", script])
+        .output()
+        .expect("busybox: install the Debian package busybox-static");
+    assert!(output.status.success(), "{output:?}");
+}

@@ -71,14 +71,18 @@ impl fmt::Debug for Mode {
 /// The root file system. Its rules run in the order of these fields: merged-/usr links first,
 /// then packages, then `keep-only`, `remove`, `directory`, `file`, `link`, users and groups,
 /// and systemd last.
+///
+/// Paths and globs are those of the guest, with or without a leading slash. In a glob `*` and `?`
+/// stop at slashes, `**` does not, and `{a,b}` stands for one glob each. A rule may replace a
+/// file or link that a package brings, never what another rule made.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rootfs {
     /// The packages.
     pub packages: PackageSet,
-    /// Links that stand before any package is unpacked, from link to target
-    /// (`bin = "usr/bin"`): a package that brings a directory of that name is unpacked through
-    /// the link.
+    /// Links in the root directory that stand before any package is unpacked, from link to
+    /// target (`bin = "usr/bin"`): a package that brings a directory of that name is unpacked
+    /// through the link. The kernel's and the initrd's packages are unpacked the same way.
     #[serde(default)]
     pub merged_usr: BTreeMap<String, String>,
     /// What stands in for each package's maintainer scripts. A package that has scripts and is
@@ -88,7 +92,8 @@ pub struct Rootfs {
     /// Directories of which only some files are kept.
     #[serde(default)]
     pub keep_only: Vec<KeepOnly>,
-    /// Globs of what is removed. A glob that matches nothing is an error: it is out of date.
+    /// Globs of what is removed; a directory goes with what it holds. A glob that matches nothing
+    /// is an error: it is out of date.
     #[serde(default)]
     pub remove: Vec<String>,
     /// Directories added.
@@ -113,8 +118,8 @@ pub struct Rootfs {
     pub timestamp: u64,
 }
 
-/// A directory of which only some files are kept, at any depth below it. Directories that this
-/// leaves empty go as well.
+/// A directory of which only some files are kept, at any depth below it. A directory that a glob
+/// matches is kept with what it holds; other directories that hold nothing kept go as well.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KeepOnly {
@@ -162,7 +167,7 @@ pub struct AddedFile {
     pub gid: u32,
 }
 
-/// A symbolic link added by the recipe.
+/// A symbolic link added by the recipe, or put in place of a package's file or link.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AddedLink {
@@ -172,7 +177,7 @@ pub struct AddedLink {
     pub target: String,
 }
 
-/// A line of `/etc/passwd`. Nobody has a password.
+/// A line of `/etc/passwd`, which is sorted by id. Nobody has a password.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct User {
@@ -188,7 +193,7 @@ pub struct User {
     pub shell: String,
 }
 
-/// A line of `/etc/group`.
+/// A line of `/etc/group`, which is sorted by id.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Group {
@@ -207,10 +212,11 @@ pub struct Group {
 pub struct Systemd {
     /// The unit that `default.target` names.
     pub default_target: String,
-    /// Units enabled as their `[Install]` sections say.
+    /// Units enabled as their `[Install]` sections say, `Also=` included. A unit without
+    /// anything to install is an error.
     #[serde(default)]
     pub enable: Vec<String>,
-    /// Units linked to `/dev/null`.
+    /// Units linked to `/dev/null`; each must exist.
     #[serde(default)]
     pub mask: Vec<String>,
 }

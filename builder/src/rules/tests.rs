@@ -321,3 +321,18 @@ fn the_kernel_image_is_one_file() {
          it out"
     );
 }
+
+#[test]
+fn the_recipe_debian_12_names_files_that_stand_beside_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/debian-12");
+    let recipe = Recipe::read(&folder).unwrap();
+    let init = &recipe.initrd.as_ref().unwrap().init;
+    let sources = recipe
+        .rootfs
+        .file
+        .iter()
+        .filter_map(|file| file.source.as_ref());
+    for file in sources.chain([init]) {
+        recipe.companion(file).unwrap();
+    }
+}

@@ -475,6 +475,22 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_damage_makes_the_reader_panic(at in 0_usize..3072, byte: u8, length in 0_usize..3072) {
+            let mut archive = [
+                entry(b'x', b"PaxHeaders/file", b"", &record("path", b"name")),
+                entry(b'L', b"././@LongLink", b"", b"long name\0"),
+                entry(b'0', b"file", b"", b"content"),
+                vec![0; 512],
+            ]
+            .concat();
+            archive[at] = byte;
+            archive.truncate(length);
+            let _ = entries(&section(&[archive]));
+        }
+    }
+
     /// What `tar -t` of GNU tar prints for the same archive is the oracle.
     #[test]
     fn archives_of_gnu_tar_are_read_in_every_format_and_compression() {
