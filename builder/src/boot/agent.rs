@@ -88,7 +88,8 @@ impl<S: Read + Write> Agent<S> {
         self.outgoing.push(b'\n');
     }
 
-    /// Sends what can be sent and reads what is there, up to the next reply.
+    /// Sends what can be sent and reads what is there, up to the next reply. A connection that
+    /// was closed brings none: QEMU has ended, and says so elsewhere.
     pub(super) fn poll(&mut self) -> Result<Option<Reply>, AgentError> {
         self.send()?;
         loop {
@@ -103,7 +104,7 @@ impl<S: Read + Write> Agent<S> {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Ok(None),
                 Ok(read) => self.incoming.extend_from_slice(&buffer[..read]),
-                Err(error) if must_wait(&error) => return Ok(None),
+                Err(error) if is_quiet(&error) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -115,7 +116,7 @@ impl<S: Read + Write> Agent<S> {
                 Ok(written) => {
                     self.outgoing.drain(..written);
                 }
-                Err(error) if must_wait(&error) => break,
+                Err(error) if is_quiet(&error) => break,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -123,9 +124,13 @@ impl<S: Read + Write> Agent<S> {
     }
 }
 
-fn must_wait(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, WouldBlock};
-    matches!(error.kind(), Interrupted | WouldBlock)
+/// Whether nothing can be read or written now, or ever again.
+fn is_quiet(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, Interrupted, WouldBlock};
+    matches!(
+        error.kind(),
+        Interrupted | WouldBlock | BrokenPipe | ConnectionReset
+    )
 }
 
 fn parse(line: &[u8]) -> Result<Reply, AgentError> {
@@ -208,6 +213,16 @@ mod tests {
         assert_eq!(agent.poll().unwrap(), None);
         guest.get_mut().write_all(b": {}}\n").unwrap();
         assert_eq!(agent.poll().unwrap(), Some(Reply::Return(json!({}))));
+    }
+
+    #[test]
+    fn a_closed_connection_brings_no_reply() {
+        let (mut agent, guest) = connected();
+        agent.request_sync();
+        drop(guest);
+        for _ in 0..2 {
+            assert_eq!(agent.poll().unwrap(), None);
+        }
     }
 
     #[test]

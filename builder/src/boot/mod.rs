@@ -122,3 +122,5 @@ pub fn boot(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tiny_guest;

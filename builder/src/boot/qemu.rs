@@ -1,6 +1,8 @@
 //! The QEMU process.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -77,28 +79,31 @@ impl Machine<'_> {
             .arg(self.kernel)
             .args(["-serial", "stdio"])
             .args(["-device", "virtio-serial-pci"])
-            .args([
-                "-chardev",
-                &format!("socket,id=agent,path={}", escaped(socket)),
-            ])
-            .args([
-                "-device",
-                &format!(
-                    "virtserialport,chardev=agent,name={}",
-                    self.agent_port.replace(',', ",,")
-                ),
-            ]);
+            .arg("-chardev")
+            .arg(option("socket,id=agent,path=", socket.as_os_str()))
+            .arg("-device")
+            .arg(option(
+                "virtserialport,chardev=agent,name=",
+                self.agent_port.as_ref(),
+            ));
         if let Some(disk) = self.disk {
-            let drive = "format=raw,if=virtio,readonly=on,file=";
-            command.args(["-drive", &format!("{drive}{}", escaped(disk))]);
+            let drive = "format=raw,if=virtio,readonly=on,file.driver=file,file.filename=";
+            command.arg("-drive").arg(option(drive, disk.as_os_str()));
         }
         command
     }
 }
 
-/// A path within an option, in which a comma ends the value.
-fn escaped(path: &Path) -> String {
-    path.display().to_string().replace(',', ",,")
+/// An option of QEMU's with its last value, in which commas are doubled.
+fn option(start: &str, value: &OsStr) -> OsString {
+    let mut bytes = start.as_bytes().to_vec();
+    for byte in value.as_bytes() {
+        bytes.push(*byte);
+        if *byte == b',' {
+            bytes.push(b',');
+        }
+    }
+    OsString::from_vec(bytes)
 }
 
 /// A running QEMU. Dropping it kills the process.

@@ -325,3 +325,76 @@ fn the_certificates_of_debian_12_may_sign() {
         ]
     );
 }
+
+/// A home of GnuPG; its agent ends with it.
+struct Gpg(tempfile::TempDir);
+
+impl Gpg {
+    fn run(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = std::process::Command::new("gpg")
+            .args([
+                "--batch",
+                "--quiet",
+                "--pinentry-mode=loopback",
+                "--passphrase=",
+            ])
+            .args(arguments)
+            .env("GNUPGHOME", self.0.path())
+            .output()
+            .expect("the test needs gpg, of the Debian package gnupg");
+        let problem = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "gpg {arguments:?}: {problem}");
+        output.stdout
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        let ended = std::process::Command::new("gpgconf")
+            .args(["--kill", "all"])
+            .env("GNUPGHOME", self.0.path())
+            .status();
+        assert!(
+            ended.is_ok_and(|status| status.success()),
+            "gpgconf --kill all"
+        );
+    }
+}
+
+/// GnuPG makes the keys and signs, as the archives' own tools do.
+#[test]
+fn what_gpg_signs_is_verified() {
+    let gpg = Gpg(tempfile::tempdir().unwrap());
+    gpg.run(&[
+        "--quick-generate-key",
+        "Test",
+        "rsa3072",
+        "sign,cert",
+        "never",
+    ]);
+    let listed = gpg.run(&["--list-keys", "--with-colons"]);
+    let listed = String::from_utf8(listed).unwrap();
+    let primary = listed.lines().find_map(|line| line.strip_prefix("fpr:"));
+    let primary = primary.unwrap().trim_matches(':').to_owned();
+    gpg.run(&["--quick-add-key", &primary, "ed25519", "sign", "never"]);
+    let text = gpg.0.path().join("text");
+    fs_err::write(&text, "Suite: bookworm \n- dashed\n").unwrap();
+    let text = text.to_str().unwrap();
+    let key = gpg.run(&["--armor", "--export"]);
+    let trusted = certificates(&[String::from_utf8(key).unwrap()]);
+    // Late enough for any clock that the signatures are dated by.
+    let now = "2100-01-01T00:00:00Z".parse().unwrap();
+    let by_subkey = gpg.run(&["--clearsign", "--output=-", text]);
+    let by_primary = gpg.run(&[
+        "--clearsign",
+        "--output=-",
+        "-u",
+        &format!("{primary}!"),
+        text,
+    ]);
+    let verified = trusted.verify_cleartext(&by_primary, now).unwrap();
+    assert_eq!(verified.text, "Suite: bookworm\r\n- dashed");
+    assert_eq!(verified.signed_by, std::slice::from_ref(&primary));
+    let verified = trusted.verify_cleartext(&by_subkey, now).unwrap();
+    assert_ne!(verified.signed_by, [primary]);
+}

@@ -83,6 +83,14 @@ pub fn resolve(
     let mut indexes = BTreeMap::new();
     let mut offers: BTreeMap<&str, PackageIndex> = BTreeMap::new();
     let transport = Transport::new();
+    let world = World {
+        recipe,
+        mirrors,
+        store,
+        transport: &transport,
+        now,
+        progress,
+    };
     for (_, packages) in &sets {
         let name = packages.archive.as_str();
         if offers.contains_key(name) {
@@ -90,14 +98,6 @@ pub fn resolve(
         }
         progress.step(&format!("Reading the index of archive {name}"));
         let locked = previous.and_then(|lock| lock.indexes.get(name));
-        let world = World {
-            recipe,
-            mirrors,
-            store,
-            transport: &transport,
-            now,
-            progress,
-        };
         let (index, packages) = world.read(name, locked)?;
         indexes.insert(name.to_owned(), index);
         offers.insert(name, packages);
@@ -222,5 +222,7 @@ fn choose(
         .collect())
 }
 
+#[cfg(test)]
+mod apt_tests;
 #[cfg(test)]
 mod tests;

@@ -3,15 +3,15 @@ use crate::archive::testing::{self, Fault, Key, Repository as Offered, Server, S
 use crate::progress::Silent;
 
 /// A mirror with one archive, a store, and a recipe that trusts key 1.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
-    key: Key,
-    offered: Offered,
+    pub(super) key: Key,
+    pub(super) offered: Offered,
     store: Store,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::new(1);
         fs_err::write(folder.path().join("key.asc"), key.armored()).unwrap();
@@ -53,7 +53,7 @@ impl Place {
         )
     }
 
-    fn resolve(&self, names: &[&str]) -> Result<Lock, ResolveError> {
+    pub(super) fn resolve(&self, names: &[&str]) -> Result<Lock, ResolveError> {
         self.resolve_from(&self.url(), &self.recipe(names), None)
     }
 

@@ -205,6 +205,9 @@ fn config<K: SigningKey>(
     .chain(says)
     .map(|data| Subpacket::regular(data).unwrap())
     .collect();
+    // GnuPG looks for the key by this one.
+    let id = SubpacketData::IssuerKeyId(key.legacy_key_id());
+    config.unhashed_subpackets = vec![Subpacket::regular(id).unwrap()];
     config
 }
 

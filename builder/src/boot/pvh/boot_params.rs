@@ -5,7 +5,7 @@
 
 use guestmark_measure::Gpa;
 
-use super::image::LaunchImage;
+use super::image::{FIRMWARE_END, LaunchImage};
 use super::{AcpiTables, PvhError};
 
 const ACPI_RSDP_ADDR: u64 = 0x070;
@@ -30,7 +30,7 @@ pub(super) fn adapt(image: &mut LaunchImage<'_>, acpi: AcpiTables) -> Result<(),
         AcpiTables::Image => {
             let rsdp = image.read(boot_params + ACPI_RSDP_ADDR).unwrap_or_default();
             let rsdp = Gpa::new(u64::from_le_bytes(rsdp));
-            if LaunchImage::is_in_firmware_hole(rsdp) {
+            if rsdp < FIRMWARE_END {
                 return Err(PvhError::AcpiLeftOut(rsdp));
             }
         }

@@ -23,11 +23,8 @@ const PHYS32_ENTRY: u32 = 18;
 type Header = elf::FileHeader64<LittleEndian>;
 type ProgramHeader = elf::ProgramHeader64<LittleEndian>;
 
-/// Up to here the machine's firmware has used the RAM before the guest starts. What lies above
-/// is still zero, and loading zeros there would only cost QEMU their size twice over.
-const FIRMWARE_END: u64 = 1 << 20;
-
-/// A run of pages, of which the file holds only the first ones: zeros follow.
+/// A run of pages, of which the file holds only the first ones: zeros follow. They are not loaded:
+/// RAM is zero above the firmware, and QEMU takes twice the size of what it loads.
 #[derive(Debug, Clone, Copy)]
 struct Segment {
     start: Gpa,
@@ -39,14 +36,6 @@ impl Segment {
     const fn end(&self) -> u64 {
         self.start.get() + self.pages * PAGE_SIZE
     }
-
-    const fn loaded_pages(&self) -> u64 {
-        if self.start.get() < FIRMWARE_END {
-            self.pages
-        } else {
-            self.pages_in_file
-        }
-    }
 }
 
 /// Writes `image` as an ELF file that starts at `entry`.
@@ -56,7 +45,7 @@ pub(super) fn write(
     out: &mut dyn Write,
 ) -> Result<(), PvhError> {
     let runs = runs(image);
-    let segments: Vec<_> = runs.iter().filter(|run| run.loaded_pages() > 0).collect();
+    let segments: Vec<_> = runs.iter().filter(|run| run.pages_in_file > 0).collect();
     if segments.len() > MAX_SEGMENTS {
         return Err(PvhError::TooManySegments(segments.len()));
     }
@@ -155,7 +144,7 @@ fn load_header(segment: &Segment, offset: u64) -> ProgramHeader {
         p_vaddr: address,
         p_paddr: address,
         p_filesz: U64::new(LittleEndian, segment.pages_in_file * PAGE_SIZE),
-        p_memsz: U64::new(LittleEndian, segment.loaded_pages() * PAGE_SIZE),
+        p_memsz: U64::new(LittleEndian, segment.pages_in_file * PAGE_SIZE),
         p_align: U64::new(LittleEndian, PAGE_SIZE),
     }
 }

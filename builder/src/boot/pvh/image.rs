@@ -13,11 +13,10 @@ use zerocopy::FromBytes;
 
 use super::{PvhError, RAM_LIMIT};
 
-/// Where a PC has video memory and firmware instead of RAM.
-const FIRMWARE_HOLE: std::ops::Range<Gpa> = Gpa::new(0xa_0000)..Gpa::new(0x10_0000);
-
-/// The page where RAM above the firmware starts.
-const ONE_MEBIBYTE: u64 = 1 << 20;
+/// Below this the machine's firmware works before the guest starts; from `FIRMWARE_AREA` on a PC
+/// has video memory and the firmware itself instead of RAM.
+pub(super) const FIRMWARE_END: Gpa = Gpa::new(0x10_0000);
+const FIRMWARE_AREA: Gpa = Gpa::new(0xa_0000);
 
 /// The pages that are present when the first virtual CPU starts, and its state.
 #[derive(Debug)]
@@ -102,19 +101,25 @@ impl<'a> LaunchImage<'a> {
         self.pages.contains_key(&page_of(address))
     }
 
-    /// Leaves out the pages where the machine has firmware instead of RAM.
-    pub(super) fn remove_firmware_hole(&mut self) {
-        self.pages.retain(|gpa, _| !FIRMWARE_HOLE.contains(gpa));
+    /// Leaves out all pages below the end of the firmware.
+    ///
+    /// # Errors
+    /// RAM there with something in it.
+    pub(super) fn remove_low_memory(&mut self) -> Result<(), PvhError> {
+        let lost = self
+            .pages
+            .range(..FIRMWARE_AREA)
+            .find(|(_, page)| page.is_some());
+        if let Some((gpa, _)) = lost {
+            return Err(PvhError::LowMemory(*gpa));
+        }
+        self.pages = self.pages.split_off(&FIRMWARE_END);
+        Ok(())
     }
 
-    /// Whether the machine has firmware at `address` instead of RAM.
-    pub(super) fn is_in_firmware_hole(address: Gpa) -> bool {
-        FIRMWARE_HOLE.contains(&address)
-    }
-
-    /// The lowest page above the first mebibyte that the file does not use.
+    /// The lowest page above the firmware that the file does not use.
     pub(super) fn free_page(&self) -> Option<Gpa> {
-        (ONE_MEBIBYTE..RAM_LIMIT)
+        (FIRMWARE_END.get()..RAM_LIMIT)
             .step_by(size_of::<Page>())
             .map(Gpa::new)
             .find(|gpa| !self.pages.contains_key(gpa))

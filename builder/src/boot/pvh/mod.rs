@@ -6,8 +6,8 @@
 //! guest and firmware, and the launch digest.
 //!
 //! Three things change on the way, because the CPU has no memory encryption: the encryption bit
-//! is cleared from page tables, the confidential-computing blob is hidden from the kernel, and
-//! 0xA0000 to 0xFFFFF, where QEMU has its own firmware, is left out. The start goes through a
+//! is cleared from page tables, the confidential-computing blob is hidden from the kernel, and the
+//! first mebibyte, where QEMU's firmware lies and works, is left out. The start goes through a
 //! page of code that loads the registers of the save area. It is entered as a PVH guest (Xen,
 //! "x86/HVM direct boot ABI"), after QEMU's firmware has set up PCI and its own ACPI tables.
 
@@ -58,6 +58,12 @@ pub enum PvhError {
          build with less memory"
     )]
     TooHigh(Gpa),
+    /// Data where the firmware works.
+    #[error(
+        "page {0} of the IGVM file holds data below 1 MiB, which QEMU's firmware overwrites before \
+         the guest starts; only guests that keep nothing there can be booted"
+    )]
+    LowMemory(Gpa),
     /// The save area holds a state that the start code cannot reach.
     #[error("save area: {register} is {value:#x}, and {expected}")]
     Unsupported {
@@ -111,7 +117,7 @@ pub struct PvhGuest {
 pub fn convert(igvm: &[u8], acpi: AcpiTables, elf: &mut dyn Write) -> Result<PvhGuest, PvhError> {
     let mut image = LaunchImage::new(&IgvmFile::parse(igvm)?)?;
     boot_params::adapt(&mut image, acpi)?;
-    image.remove_firmware_hole();
+    image.remove_low_memory()?;
     let root = page_tables::remove_encryption(&mut image)?;
 
     let start = image
