@@ -9,6 +9,7 @@ mod variants;
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::archive::{MirrorSettings, Mirrors, NamedMirror};
@@ -41,8 +42,17 @@ pub struct Request<'a> {
     pub store: Option<&'a Path>,
     /// Where archives are fetched from, before anywhere else.
     pub mirrors: &'a [NamedMirror],
-    /// What the machine says about mirrors; without it, nothing is fetched.
-    pub online: Option<&'a MirrorSettings>,
+    /// What may be asked of the network; without it, nothing is fetched.
+    pub online: Option<Online<'a>>,
+}
+
+/// What fetching needs to know of the machine and the hour. No artifact depends on either.
+#[derive(Debug, Clone, Copy)]
+pub struct Online<'a> {
+    /// What the machine says about mirrors.
+    pub settings: &'a MirrorSettings,
+    /// The time, by which a mirror's index may have expired.
+    pub now: Timestamp,
 }
 
 /// A finished build.
@@ -75,13 +85,16 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     let output = OutputDirectory::begin(&directory, MEASUREMENT_NAME)?;
     let store = Store::open(request.store)?;
     let mirrors = match request.online {
-        Some(settings) => Some(Mirrors::find(&recipe, request.mirrors, settings)?),
+        Some(online) => Some((Mirrors::find(&recipe, request.mirrors, online.settings)?, online.now)),
         None => None,
     };
-    let network = mirrors.as_ref().map_or(Network::Offline, Network::Mirrors);
+    let network = match &mirrors {
+        Some((mirrors, now)) => Network::Mirrors { mirrors, now: *now },
+        None => Network::Offline,
+    };
 
     progress.step("Checking the locked packages");
-    let fetched = fetch(&lock, &store, network, progress)?;
+    let fetched = fetch(&recipe, &lock, &store, network, progress)?;
     progress.step("Opening packages");
     let opened = OpenedSets::open(&fetched, spool(&directory))?;
     let parts = guest::Parts::build(&recipe, opened, &output, progress)?;

@@ -1,7 +1,8 @@
 //! `build`: a locked recipe becomes an output directory.
 
 use guestmark_builder::archive::MirrorSettings;
-use guestmark_builder::build::{self, Build, Request};
+use guestmark_builder::build::{self, Build, Online, Request};
+use jiff::Timestamp;
 
 use crate::args;
 use crate::output::{Outcome, Output, human_bytes, table, wrap};
@@ -9,12 +10,16 @@ use crate::verdicts;
 
 pub(crate) fn run(args: args::Build, output: &Output) -> anyhow::Result<Outcome> {
     let settings = MirrorSettings::of_this_machine();
+    let online = Online {
+        settings: &settings,
+        now: Timestamp::now(),
+    };
     let request = Request {
         recipe: &args.recipe,
         output: args.output.as_deref(),
         store: args.store.store.as_deref(),
         mirrors: &args.mirrors.mirrors,
-        online: (!args.offline).then_some(&settings),
+        online: (!args.offline).then_some(online),
     };
     let progress = output.progress();
     let build = build::build(&request, &progress)?;
