@@ -58,7 +58,7 @@ fn partitions(facts: &DiskFacts) -> String {
             if partition.read_only { "read-only" } else { "" }.to_owned(),
         ]
     });
-    let header = ["", "Type", "UUID", "Name", "Starts at", "Size", ""];
+    let header = ["No.", "Type", "UUID", "Name", "Starts at", "Size", ""];
     section("Partitions", header, rows.collect())
 }
 

@@ -109,11 +109,13 @@ fn key(key: &KeyFacts) -> String {
 
 fn pages(ranges: &[PageRange]) -> String {
     let rows = ranges.iter().map(|range| {
+        // What the firmware fills has no data of its own.
+        let is_normal = range.page_type == "normal";
         let notes = [
             (range.large, "2 MiB pages"),
             (range.unmeasured, "unmeasured"),
             (range.shared, "shared with the host"),
-            (range.pages_without_data > 0, "without data"),
+            (is_normal && range.pages_without_data > 0, "without data"),
         ];
         let notes = notes
             .iter()
@@ -123,7 +125,10 @@ fn pages(ranges: &[PageRange]) -> String {
             range.start.to_string(),
             range.page_type.to_owned(),
             range.pages.to_string(),
-            range.zero_pages.to_string(),
+            match is_normal {
+                true => range.zero_pages.to_string(),
+                false => String::new(),
+            },
             human_bytes(range.bytes),
             notes.collect::<Vec<_>>().join(", "),
         ]
