@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use guestmark_builder::archive::NamedMirror;
 use guestmark_builder::recipe::{Layout, Memory};
+use guestmark_builder::verity::Salt;
 use guestmark_measure::{Gpa, Loader};
 
 const EXIT_CODES: &str = "\
-Exit status: 0 done, or the verdict is good; 1 the verdict is bad; 2 the request or an input is wrong.";
+Exit status: 0 done, or the verdict is good; 1 the verdict is bad; 2 the request
+or an input is wrong.";
 
 /// Build confidential guests reproducibly, and predict the launch digest that SEV-SNP reports.
 #[derive(Debug, Parser)]
-#[command(name = "guestmark", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "guestmark", version, after_help = EXIT_CODES, max_term_width = 80)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -115,10 +117,11 @@ pub(crate) struct Build {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  guestmark assemble --kernel bzImage --cmdline-file cmdline --layout aks \\
-      --acpi 0xe0000=rsdp.bin --acpi 0x100000=xsdt.bin --acpi 0x101000=tables.bin -o guest.igvm
-  guestmark assemble --kernel vmlinuz --initrd initrd.cpio.zst --cmdline-file cmdline \\
-      --layout linux --memory '512 MiB' -o guest.igvm")]
+  guestmark assemble --layout aks --kernel bzImage --cmdline-file cmdline \\
+      --acpi 0xe0000=rsdp.bin --acpi 0x100000=xsdt.bin \\
+      --acpi 0x101000=tables.bin -o guest.igvm
+  guestmark assemble --layout linux --kernel vmlinuz --cmdline-file cmdline \\
+      --initrd initrd.cpio.zst --memory '512 MiB' -o guest.igvm")]
 pub(crate) struct Assemble {
     /// The kernel, a bzImage
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -186,7 +189,7 @@ pub(crate) struct Pack {
     pub(crate) verity: bool,
     /// Salt of the hash tree in hexadecimal, with --verity [default: none]
     #[arg(long, value_name = "HEX", requires = "verity")]
-    pub(crate) salt: Option<String>,
+    pub(crate) salt: Option<Salt>,
     /// File system UUID [default: derived from nothing but the format]
     #[arg(long)]
     pub(crate) uuid: Option<uuid::Uuid>,
@@ -202,8 +205,10 @@ pub(crate) struct Pack {
 #[command(after_help = "\
 Examples:
   guestmark verity rootfs.img rootfs.hash --salt 00ff
-  guestmark verity rootfs.img rootfs.hash --salt - --uuid 11111111-2222-3333-4444-555555555555
-  guestmark verity disk.img disk.img --salt 00ff --data-blocks 1000 --hash-offset 4096000")]
+  guestmark verity rootfs.img rootfs.hash --salt - \\
+      --uuid 11111111-2222-3333-4444-555555555555
+  guestmark verity disk.img disk.img --salt 00ff \\
+      --data-blocks 1000 --hash-offset 4096000")]
 pub(crate) struct Verity {
     /// The data to protect: whole blocks of 4096 bytes
     #[arg(value_hint = ValueHint::FilePath)]
@@ -213,7 +218,7 @@ pub(crate) struct Verity {
     pub(crate) hash: PathBuf,
     /// Salt in hexadecimal, up to 256 bytes; `-` for none
     #[arg(long, value_name = "HEX")]
-    pub(crate) salt: String,
+    pub(crate) salt: Salt,
     /// Write a superblock with this UUID before the tree
     #[arg(long)]
     pub(crate) uuid: Option<uuid::Uuid>,
@@ -232,7 +237,8 @@ Examples:
   guestmark measure kata-containers-igvm.img --loader cloud-hypervisor-mshv --bare
   guestmark measure guest.igvm --vcpus 2 --json
 
-Nothing was run on SNP hardware: a digest is what the loaders' published behaviour gives.")]
+A digest is what the loaders' published behaviour leads to; nothing was run on
+SEV-SNP hardware. Exit status 1: no loader that was asked about has a digest.")]
 pub(crate) struct Measure {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath)]
@@ -266,8 +272,9 @@ Examples:
   guestmark boot debian-12
   guestmark boot debian-12 --debug-variant --timeout 300
 
-The processor is emulated, without SEV-SNP: this shows that the guest works, not that a host
-cannot read it. CPUID and secrets pages and the firmware's digest are not exercised.")]
+The processor is emulated, without SEV-SNP: this shows that the guest works, not
+that a host cannot read it. CPUID and secrets pages and the firmware's digest are
+not exercised.")]
 pub(crate) struct Boot {
     /// Output folder of a build
     #[arg(value_hint = ValueHint::DirPath)]
@@ -281,12 +288,21 @@ pub(crate) struct Boot {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  guestmark completions bash > ~/.local/share/bash-completion/completions/guestmark
+  guestmark completions zsh > ~/.zfunc/_guestmark
+  guestmark completions fish > ~/.config/fish/completions/guestmark.fish")]
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  guestmark man ~/.local/share/man/man1
+  guestmark man pages && man -l pages/guestmark-build.1")]
 pub(crate) struct Man {
     /// The folder, made if it is missing
     #[arg(value_hint = ValueHint::DirPath)]

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             if output::is_broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            anstream::eprintln!("guestmark: {}", output::chain(&error));
+            output::say(&format!("guestmark: {}", output::chain(&error)));
             ExitCode::from(2)
         }
     }

@@ -7,6 +7,14 @@ use serde::Serialize;
 
 use crate::progress::TerminalProgress;
 
+/// The columns that text for people fits in, but for digests and names of files.
+const COLUMNS: usize = 80;
+
+/// Standard output that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+struct StdoutError(io::Error);
+
 /// How a command ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -50,9 +58,8 @@ impl Output {
     /// Writes bytes to standard output as they are.
     pub(crate) fn write(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = anstream::stdout().lock();
-        stdout.write_all(bytes)?;
-        stdout.flush()?;
-        Ok(())
+        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        Ok(written.map_err(StdoutError)?)
     }
 
     /// Whether the console of a guest is shown, on standard error.
@@ -63,9 +70,14 @@ impl Output {
     /// A note for people on standard error.
     pub(crate) fn note(&self, message: &str) {
         if !self.quiet {
-            anstream::eprintln!("{message}");
+            say(message);
         }
     }
+}
+
+/// A line on standard error. One that cannot be written is lost: there is nowhere to say so.
+pub(crate) fn say(message: &str) {
+    let _ = writeln!(anstream::stderr(), "{message}");
 }
 
 /// A table without lines, columns aligned, a header where `header` is not empty.
@@ -92,6 +104,31 @@ pub(crate) fn table<const N: usize>(
     text
 }
 
+/// `text` in lines of at most 80 columns where its words allow: the first line begins with
+/// `first`, the others with as many spaces.
+pub(crate) fn wrap(first: &str, text: &str) -> String {
+    let indent = " ".repeat(first.chars().count());
+    let mut wrapped = String::new();
+    let mut line = first.to_owned();
+    let mut begun = false;
+    for word in text.split_whitespace() {
+        if begun && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            wrapped.push_str(&line);
+            wrapped.push('\n');
+            line.clone_from(&indent);
+            begun = false;
+        }
+        if begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        begun = true;
+    }
+    wrapped.push_str(&line);
+    wrapped.push('\n');
+    wrapped
+}
+
 /// An amount of bytes for people: three digits and a binary unit.
 pub(crate) fn human_bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
@@ -116,6 +153,31 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
 /// Whether the reader of standard output went away, as `head` does.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        .downcast_ref::<StdoutError>()
+        .is_some_and(|StdoutError(error)| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_at_80_columns_and_its_other_lines_are_indented() {
+        let word = "x".repeat(38);
+        assert_eq!(
+            wrap("  - ", &format!("{word} {word} {word}")),
+            format!("  - {word}\n    {word}\n    {word}\n")
+        );
+        let word = "x".repeat(37);
+        let line = wrap("  - ", &format!("{word} {word}x"));
+        assert_eq!(line, format!("  - {word} {word}x\n"));
+        assert_eq!(line.trim_end().len(), COLUMNS);
+    }
+
+    #[test]
+    fn a_word_longer_than_a_line_stands_whole() {
+        let word = "x".repeat(96);
+        assert_eq!(wrap("  ", &format!("a {word}")), format!("  a\n  {word}\n"));
+        assert_eq!(wrap("  ", &word), format!("  {word}\n"));
+    }
 }

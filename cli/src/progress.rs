@@ -6,6 +6,8 @@ use std::time::Duration;
 use guestmark_builder::progress::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::say;
+
 /// A spinner that names the step, and a bar while files are downloaded.
 pub(crate) struct TerminalProgress {
     bar: ProgressBar,
@@ -50,7 +52,7 @@ impl Progress for TerminalProgress {
 
     fn warning(&self, message: &str) {
         if !self.quiet {
-            self.bar.suspend(|| anstream::eprintln!("warning: {message}"));
+            self.bar.suspend(|| say(&format!("warning: {message}")));
         }
     }
 }

@@ -1,42 +1,52 @@
-//! Launch digests per loader, as a table.
+//! Launch digests per loader, for people.
 
 use guestmark_measure::LoaderVerdict;
 
-use crate::output::table;
+use crate::output::wrap;
 
 /// Said wherever digests are printed for people.
 pub(crate) const NOTE: &str = "Digests are predicted from the loaders' published behaviour; \
                                nothing was run on SEV-SNP hardware.";
 
-/// A row per loader, then what the digests do not promise. Loaders that agree share a row.
+/// The digests, each under the loaders that lead to it; then what speaks against relying on them.
 pub(crate) fn text(verdicts: &[LoaderVerdict]) -> String {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for verdict in verdicts {
-        let result = match (&verdict.launch_digest, &verdict.refused) {
-            (Some(digest), _) => digest.to_string(),
-            (None, refused) => format!("none: {}", refused.as_deref().unwrap_or("not measured")),
-        };
-        match rows.iter_mut().find(|(_, known)| *known == result) {
-            Some((loaders, _)) => {
-                loaders.push_str(", ");
-                loaders.push_str(verdict.loader.name());
-            }
-            None => rows.push((verdict.loader.name().to_owned(), result)),
+    let mut text = String::new();
+    let result = |verdict: &LoaderVerdict| (verdict.launch_digest, verdict.refused.clone());
+    for (verdict, loaders) in grouped(verdicts, result) {
+        text.push_str(&wrap("  ", &loaders));
+        text.push_str(&match (verdict.launch_digest, &verdict.refused) {
+            // The launch digest never breaks: it is there to be copied.
+            (Some(digest), _) => format!("    {digest}\n"),
+            (None, reason) => wrap("    none: ", reason.as_deref().unwrap_or("not measured")),
+        });
+    }
+    let doubted = verdicts.iter().filter(|verdict| !verdict.caveats.is_empty());
+    for (verdict, loaders) in grouped(doubted, |verdict| verdict.caveats.clone()) {
+        text.push('\n');
+        text.push_str(&wrap("  But under ", &format!("{loaders}:")));
+        for caveat in &verdict.caveats {
+            text.push_str(&wrap("    - ", caveat));
         }
     }
-    let mut text: String = rows
-        .into_iter()
-        .map(|(loaders, result)| format!("  {result}\n    {loaders}\n"))
-        .collect();
-    let caveats = verdicts
-        .iter()
-        .flat_map(|verdict| verdict.caveats.iter().map(move |caveat| (verdict, caveat)));
-    let rows: Vec<_> = caveats
-        .map(|(verdict, caveat)| [format!("  {}", verdict.loader), caveat.clone()])
-        .collect();
-    if !rows.is_empty() {
-        text.push_str("  Not as the file says:\n");
-        text.push_str(&table(["", ""], rows));
-    }
     text
+}
+
+/// The first verdict of each group with equal `key`, in order, and the names of the group's
+/// loaders.
+fn grouped<'a, K: PartialEq>(
+    verdicts: impl IntoIterator<Item = &'a LoaderVerdict>,
+    key: impl Fn(&LoaderVerdict) -> K,
+) -> Vec<(&'a LoaderVerdict, String)> {
+    let mut groups: Vec<(&LoaderVerdict, String)> = Vec::new();
+    for verdict in verdicts {
+        let name = verdict.loader.name();
+        match groups.iter_mut().find(|(first, _)| key(first) == key(verdict)) {
+            Some((_, loaders)) => {
+                loaders.push_str(", ");
+                loaders.push_str(name);
+            }
+            None => groups.push((verdict, name.to_owned())),
+        }
+    }
+    groups
 }

@@ -58,12 +58,19 @@ pub struct Online<'a> {
 /// A finished build.
 #[derive(Debug, Serialize)]
 pub struct Build {
+    /// The form of this document.
+    pub schema: &'static str,
     /// The output directory.
     pub directory: PathBuf,
     /// Its files, sorted by name.
     pub artifacts: Vec<Artifact>,
     /// What `measurement.json` says.
     pub measurement: Measurement,
+}
+
+impl Build {
+    /// [`Build::schema`] of this form.
+    pub const SCHEMA: &str = "guestmark/build/1";
 }
 
 /// Builds a locked recipe. The output directory appears complete, or not at all.
@@ -106,6 +113,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     progress.step("Writing to disk");
     let artifacts = output.commit()?;
     Ok(Build {
+        schema: Build::SCHEMA,
         directory,
         artifacts,
         measurement,

@@ -1,7 +1,6 @@
 //! What an artifact holds, whoever made it: files are recognised by their magic numbers, and
 //! nothing in them is trusted.
 
-mod banner;
 mod disk;
 mod erofs;
 mod error;
@@ -38,7 +37,7 @@ pub use igvm::{
     SignedIdBlockFacts, UnknownHeaderFacts, VpContextFacts,
 };
 pub use initrd::{Compression, InitrdError, InitrdFacts, Segment};
-pub use kernel::{Compressed, KernelFacts};
+pub use kernel::{Compressed, KernelCompression, KernelFacts};
 pub use listing::{DeviceNumber, Entry, FileType, ListingTooLarge, Mode};
 pub use policy::Policy;
 pub use text::Hex;

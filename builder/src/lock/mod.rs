@@ -97,7 +97,7 @@ pub enum LockError {
         message: String,
     },
     /// The parts of the lock do not fit each other.
-    #[error("{path}: {message}; make the lock anew with `guestmark lock`")]
+    #[error("{path}: {message}; remove the file and make it anew with `guestmark lock`")]
     Meaning {
         /// The lock's file.
         path: String,
@@ -105,7 +105,10 @@ pub enum LockError {
         message: String,
     },
     /// A lock of another format.
-    #[error("{path}: lock version {found}, this guestmark reads version {LOCK_VERSION}")]
+    #[error(
+        "{path}: lock version {found}, this guestmark reads version {LOCK_VERSION}; use the \
+         guestmark that wrote it, or remove the file and make it anew with `guestmark lock`"
+    )]
     Version {
         /// The lock's file.
         path: String,

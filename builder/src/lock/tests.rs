@@ -84,7 +84,8 @@ fn what_is_not_a_lock_is_refused() {
     );
     assert_eq!(
         message(&LOCK.replace("\"version\": 1,", "\"version\": 2, \"more\": 1,")),
-        "recipe.lock.json: lock version 2, this guestmark reads version 1"
+        "recipe.lock.json: lock version 2, this guestmark reads version 1; use the guestmark that \
+         wrote it, or remove the file and make it anew with `guestmark lock`"
     );
     assert_eq!(
         message(&LOCK.replace("pool/main", "pool/../..")),
@@ -97,7 +98,7 @@ fn what_is_not_a_lock_is_refused() {
             "\"archive\": \"other\",\n      \"path\""
         )),
         "recipe.lock.json: base-files 12.4+deb12u15 comes from archive \"other\", which has no \
-         entry in \"indexes\"; make the lock anew with `guestmark lock`"
+         entry in \"indexes\"; remove the file and make it anew with `guestmark lock`"
     );
 }
 
@@ -107,7 +108,7 @@ fn a_package_stands_once() {
     lock.packages.push(lock.packages[0].clone());
     assert_eq!(
         message(&lock.to_text()),
-        "recipe.lock.json: base-files 12.4+deb12u15 stands twice; make the lock anew with \
-         `guestmark lock`"
+        "recipe.lock.json: base-files 12.4+deb12u15 stands twice; remove the file and make it \
+         anew with `guestmark lock`"
     );
 }

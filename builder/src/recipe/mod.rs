@@ -22,8 +22,11 @@ pub use rootfs::{
 /// A recipe that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
+    /// There is no recipe.
+    #[error("{path}: no recipe; give the folder that holds one", path = .0.display())]
+    Missing(PathBuf),
     /// The file cannot be read.
-    #[error("cannot read the recipe")]
+    #[error(transparent)]
     Read(#[from] std::io::Error),
     /// The text is not a recipe: bad TOML, an unknown key, a value of the wrong form.
     #[error("{path}:{line}:{column}: {message}", path = .path.display())]
@@ -266,7 +269,13 @@ impl Recipe {
     /// that do not fit each other.
     pub fn read(folder: &Path) -> Result<Self, RecipeError> {
         let path = folder.join("recipe.toml");
-        let text = fs_err::read_to_string(&path)?;
+        let text = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(RecipeError::Missing(path));
+            }
+            Err(error) => return Err(error.into()),
+        };
         Self::parse(&text, &path)
     }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use fs_err as fs;
 use guestmark_builder::acpi::{self, Table};
-use guestmark_builder::igvm::{self, Inputs, MemoryLayout, Part, Validated};
+use guestmark_builder::igvm::{
+    self, AssembleError, Inputs, LayoutError, MemoryLayout, Part, Validated,
+};
 use guestmark_builder::output::OutputFile;
 use guestmark_builder::recipe::{GuestPolicy, Layout, Memory, Platform};
 use guestmark_builder::tree::Origin;
@@ -15,7 +17,7 @@ use guestmark_measure::{LoaderVerdict, verdicts};
 use serde::Serialize;
 
 use crate::args::{Assemble, LayoutArg};
-use crate::output::{Outcome, Output, human_bytes};
+use crate::output::{Outcome, Output, human_bytes, wrap};
 use crate::verdicts as table;
 
 /// The policy that the guests of AKS are launched with.
@@ -49,7 +51,10 @@ pub(crate) fn run(args: Assemble, output: &Output) -> anyhow::Result<Outcome> {
         acpi: &tables,
         layout,
     };
-    let (_, bytes) = igvm::assemble(&inputs, policy)?;
+    let (_, bytes) = igvm::assemble(&inputs, policy).map_err(|error| match at_fault(&args, &error) {
+        Some(file) => anyhow::Error::new(error).context(file.display().to_string()),
+        None => error.into(),
+    })?;
     let report = Report {
         schema: "guestmark/assemble/1",
         file: args.output.display().to_string(),
@@ -62,14 +67,30 @@ pub(crate) fn run(args: Assemble, output: &Output) -> anyhow::Result<Outcome> {
     out.commit()?;
     output.print(&report, |report| {
         format!(
-            "{}  {}\n\nLaunch digests\n{}\n{}\n",
+            "{}  {}\n\nLaunch digests\n\n{}\n{}",
             report.file,
             human_bytes(report.bytes as u64),
             table::text(&report.loaders),
-            report.note
+            wrap("", report.note)
         )
     })?;
     Ok(Outcome::Good)
+}
+
+/// The file that an error speaks of.
+fn at_fault<'a>(args: &'a Assemble, error: &AssembleError) -> Option<&'a Path> {
+    match error {
+        AssembleError::Layout(
+            LayoutError::Kernel(_)
+            | LayoutError::LoadAddress { .. }
+            | LayoutError::InitSizeUnaligned { .. }
+            | LayoutError::InitSizeTooSmall { .. },
+        ) => Some(&args.kernel),
+        AssembleError::Layout(
+            LayoutError::CommandLineTooLong { .. } | LayoutError::CommandLineNul { .. },
+        ) => Some(&args.cmdline_file),
+        _ => None,
+    }
 }
 
 fn memory_layout(args: &Assemble) -> anyhow::Result<MemoryLayout> {

@@ -5,7 +5,7 @@ use guestmark_builder::build::{self, Build, Online, Request};
 use jiff::Timestamp;
 
 use crate::args;
-use crate::output::{Outcome, Output, human_bytes, table};
+use crate::output::{Outcome, Output, human_bytes, table, wrap};
 use crate::verdicts;
 
 pub(crate) fn run(args: args::Build, output: &Output) -> anyhow::Result<Outcome> {
@@ -43,12 +43,12 @@ fn text(build: &Build) -> String {
         measurement.verity.root_hash
     ));
     for variant in &measurement.variants {
-        text.push_str(&format!("\nLaunch digests of {} ({})\n", variant.file, variant.name));
+        text.push_str(&format!("\nLaunch digests of {} ({})\n\n", variant.file, variant.name));
         text.push_str(&verdicts::text(&variant.loaders));
     }
     text.push_str(&format!(
         "\n{}\nEverything is in {}\n",
-        verdicts::NOTE,
+        wrap("", verdicts::NOTE),
         build.directory.display()
     ));
     text

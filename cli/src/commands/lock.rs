@@ -112,12 +112,12 @@ fn text(report: &Report) -> String {
     let mut text = String::new();
     for index in &report.indexes {
         text.push_str(&format!(
-            "{} {} of {}, signed by {}\n",
-            index.archive,
-            index.suite,
-            index.date,
-            index.signed_by.join(", ")
+            "{} {} of {}, signed by\n",
+            index.archive, index.suite, index.date
         ));
+        for key in &index.signed_by {
+            text.push_str(&format!("  {key}\n"));
+        }
     }
     let shown = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".to_owned());
     if report.changes.is_empty() {

@@ -8,7 +8,7 @@ use guestmark_measure::{Loader, LoaderVerdict, verdicts};
 use serde::Serialize;
 
 use crate::args::Measure;
-use crate::output::{Outcome, Output};
+use crate::output::{Outcome, Output, say, wrap};
 use crate::verdicts as table;
 
 /// What every loader makes of a file.
@@ -29,10 +29,17 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
     let vcpus = vcpus.transpose()?;
     if args.bare {
         let loader = args.loader.unwrap_or(Loader::CloudHypervisorMshv);
-        let digest = guestmark_measure::launch_digest(&file, loader, vcpus)
-            .with_context(|| format!("{}: {loader}", args.file.display()))?;
-        output.write(format!("{digest}\n").as_bytes())?;
-        return Ok(Outcome::Good);
+        return match guestmark_measure::launch_digest(&file, loader, vcpus) {
+            Ok(digest) => {
+                output.write(format!("{digest}\n").as_bytes())?;
+                Ok(Outcome::Good)
+            }
+            Err(refusal) => {
+                let file = args.file.display();
+                say(&format!("guestmark: {file}: no digest under {loader}: {refusal}"));
+                Ok(Outcome::Bad)
+            }
+        };
     }
     let mut loaders = verdicts(&file, vcpus);
     if let Some(only) = args.loader {
@@ -47,10 +54,10 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
     };
     output.print(&report, |report| {
         format!(
-            "Launch digests of {}\n{}\n{}\n",
+            "Launch digests of {}\n\n{}\n{}",
             report.file,
             table::text(&report.loaders),
-            report.note
+            wrap("", report.note)
         )
     })?;
     Ok(if none_can_load { Outcome::Bad } else { Outcome::Good })

@@ -47,7 +47,7 @@ pub(crate) fn run(args: Pack, output: &Output) -> anyhow::Result<Outcome> {
     };
     progress.step("Writing the image");
     let verity = if args.verity {
-        let salt: Salt = args.salt.as_deref().unwrap_or("-").parse()?;
+        let salt = args.salt.clone().unwrap_or_default();
         Some(write_disk(&tree, &options, salt, &out)?)
     } else {
         erofs::write(&tree, &options, &mut out.file())?;

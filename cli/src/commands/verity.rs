@@ -1,5 +1,8 @@
 //! `verity`: the hash tree of a file, as `veritysetup format` writes it.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use anyhow::Context;
 use fs_err::{File, OpenOptions};
 use guestmark_builder::output::OutputFile;
@@ -24,7 +27,7 @@ struct Report {
 
 pub(crate) fn run(args: Verity, output: &Output) -> anyhow::Result<Outcome> {
     let parameters = Parameters {
-        salt: args.salt.parse()?,
+        salt: args.salt.clone(),
         uuid: args.uuid,
     };
     let progress = output.progress();
@@ -50,10 +53,28 @@ fn format(args: &Verity, parameters: &Parameters) -> anyhow::Result<HashTree> {
     let data = match args.data_blocks {
         Some(blocks) => {
             let length = blocks.checked_mul(BLOCK_SIZE).context("--data-blocks is too large")?;
+            let there = input.metadata()?;
+            // A block device has its length elsewhere.
+            if there.is_file() && there.len() < length {
+                anyhow::bail!(
+                    "{}: --data-blocks {blocks} needs {length} bytes, the file has {}; give at \
+                     most {}",
+                    args.data.display(),
+                    there.len(),
+                    there.len() / BLOCK_SIZE
+                );
+            }
             Data::new(&input, 0, length)?
         }
         None => Data::whole(&input)?,
     };
+    if args.hash_offset == 0 && is_same_file(&input, &args.hash) {
+        anyhow::bail!(
+            "{}: the hash tree would replace the data; give --hash-offset with a place after the \
+             data, or another file",
+            args.hash.display()
+        );
+    }
     if args.hash_offset > 0 && args.hash.exists() {
         let file = OpenOptions::new().read(true).write(true).open(&args.hash)?;
         let area = HashArea {
@@ -74,6 +95,14 @@ fn format(args: &Verity, parameters: &Parameters) -> anyhow::Result<HashTree> {
     Ok(tree)
 }
 
+fn is_same_file(file: &File, path: &Path) -> bool {
+    let place = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), fs_err::metadata(path)) {
+        (Ok(file), Ok(other)) => place(file) == place(other),
+        _ => false,
+    }
+}
+
 fn text(report: &Report) -> String {
     table(
         ["", ""],
@@ -81,7 +110,7 @@ fn text(report: &Report) -> String {
             ["Root hash".to_owned(), report.root_hash.clone()],
             ["Salt".to_owned(), report.salt.clone()],
             ["Data blocks".to_owned(), report.data_blocks.to_string()],
-            ["Hash start block".to_owned(), report.hash_start_block.to_string()],
+            ["Hash start".to_owned(), format!("block {}", report.hash_start_block)],
         ],
     )
 }

@@ -14,10 +14,11 @@ use super::vp_context::Registers;
 use crate::igvm::bzimage::SetupHeader;
 use crate::igvm::structures::boot_params::BootParams;
 use crate::igvm::structures::e820::E820Entry;
+use crate::inspect::kernel::{self, banner};
 use crate::inspect::text::printable;
-use crate::inspect::{banner, kernel};
 
-const MAGIC: [u8; 4] = *b"HdrS";
+/// The magic number of a setup header.
+pub(super) const MAGIC: [u8; 4] = *b"HdrS";
 /// From the start of the loaded kernel to its 64-bit entry, where RIP points.
 const ENTRY_64: u64 = 0x200;
 /// Longer command lines are cut off here, in bytes; x86 kernels take 2048.
@@ -30,8 +31,8 @@ pub struct LinuxFacts {
     pub boot_params: Gpa,
     /// The boot protocol of the kernel, as `MAJOR.MINOR`.
     pub boot_protocol: String,
-    /// The kernel's banner, from within the compressed kernel if it is compressed with gzip, xz
-    /// or zstd.
+    /// The kernel's banner, from within the kernel; `None` if that is compressed with bzip2 or
+    /// lzo, or has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_version: Option<String>,
     /// The kernel command line; `None` if the kernel is given none.

@@ -7,6 +7,7 @@ use igvm_defs::{
 };
 use serde_json::{Value, json};
 
+use super::linux::MAGIC;
 use super::*;
 use crate::acpi::Table;
 use crate::igvm::{Inputs, MemoryLayout, Part, Validated, assemble};
@@ -26,15 +27,23 @@ const AKS: MemoryLayout = MemoryLayout::Aks {
     validated: Validated::OnDemand,
 };
 
-/// An IGVM file of ours. ACPI starts where the layout has it.
+/// An IGVM file of ours.
 fn file_with(kernel: &[u8], command_line: &[u8], layout: MemoryLayout) -> Vec<u8> {
-    let start = match layout {
-        MemoryLayout::Aks { .. } => 0xe_0000,
-        MemoryLayout::Linux { .. } => 0x10_0000,
+    let places = match layout {
+        MemoryLayout::Aks { .. } => [0xe_0000, 0x10_0000, 0x10_1000],
+        MemoryLayout::Linux { .. } => [0x10_0000, 0x10_1000, 0x10_2000],
     };
+    let pages: [&[u8]; 3] = [
+        vector!("acpi-0xe0000.bin"),
+        vector!("acpi-0x100000.bin"),
+        vector!("acpi-0x101000.bin"),
+    ];
     let origin = || Origin::input("test");
-    let rsdp = vector!("acpi-0xe0000.bin").to_vec();
-    let acpi = [Table::given(Gpa::new(start), rsdp, origin())];
+    let acpi: Vec<_> = places
+        .into_iter()
+        .zip(pages)
+        .map(|(gpa, page)| Table::given(Gpa::new(gpa), page.to_vec(), origin()))
+        .collect();
     let inputs = Inputs {
         kernel: Part::new(kernel, origin()),
         command_line: Part::new(command_line, origin()),
@@ -143,7 +152,7 @@ fn an_aks_guest_is_read_from_its_platform_to_its_pages() {
     assert_eq!(
         ranges,
         [
-            range(0xa_0000, 65, "normal"),
+            range(0xa_0000, 98, "normal"),
             range(0x80_0000, 1, "cpuid"),
             range(0x80_1000, 1, "secrets"),
             range(0x100_0000, 30, "normal"),
@@ -151,11 +160,11 @@ fn an_aks_guest_is_read_from_its_platform_to_its_pages() {
             range(0x10f_9000, 16, "normal"),
         ]
     );
-    // One page of ACPI tables, and zeros before it; the scratch memory is all zeros.
+    // Three pages of ACPI tables, and zeros between; the scratch memory is all zeros.
     let acpi = &facts.pages[0];
     assert_eq!(
         (acpi.zero_pages, acpi.pages_without_data, acpi.bytes),
-        (64, 0, 65 * 4096)
+        (95, 0, 98 * 4096)
     );
     assert_eq!(facts.pages[4].zero_pages, 4);
     assert_eq!(facts.pages[2].pages_without_data, 1);
@@ -184,7 +193,7 @@ fn the_parameter_area_and_the_processor_of_an_aks_guest_are_told() {
             "mask": "0x1",
             "registers": {
                 "rip": "0x1000200",
-                "rsp": "0x1108000",
+                "rsp": "0x1107711",
                 "rsi": "0x11020a0",
                 "cr0": "0x80000001",
                 "cr3": "0x8000001100000",
@@ -378,27 +387,31 @@ fn pages_fold_only_with_neighbours_of_their_kind() {
     assert!(facts.pages[1].unmeasured && facts.pages[2].shared && facts.pages[6].large);
 }
 
+/// A file whose `boot_params` has another command line pointer.
+fn with_command_line_at(address: u32) -> Vec<u8> {
+    let mut file = linux_file();
+    let magic = file.windows(4).position(|bytes| bytes == MAGIC).unwrap();
+    // From offset 0x202 to 0x228 of the setup header.
+    file[magic + 0x26..magic + 0x2a].copy_from_slice(&address.to_le_bytes());
+    file
+}
+
 #[test]
-fn a_command_line_outside_of_the_file_is_said_to_be_incomplete() {
-    let file = with_directives(&linux_file(), |directives| {
-        // The command line's page, and all after it, go.
-        let line = facts(&linux_file())
+fn a_command_line_that_is_not_in_the_file_is_said_to_be_incomplete() {
+    let line = |address| {
+        facts(&with_command_line_at(address))
             .linux
             .unwrap()
             .command_line
-            .unwrap()
-            .start
-            .get();
-        directives.retain(|directive| match directive {
-            IgvmDirectiveHeader::PageData { gpa, .. } => *gpa + 0x1000 <= line,
-            _ => true,
-        });
-    });
-    // `boot_params` lies on a page before that of the command line, or is gone with it.
-    if let Some(linux) = facts(&file).linux {
-        let line = linux.command_line.unwrap();
-        assert!(!line.complete && line.text.is_empty());
-    }
+    };
+    let missing = line(0xffff_f000).unwrap();
+    assert_eq!(
+        (missing.text.as_str(), missing.bytes, missing.complete),
+        ("", 0, false)
+    );
+    // RAM ends at 64 MiB, and before it are zeros.
+    assert!(line(0x3ff_ffff).unwrap().complete);
+    assert_eq!(line(0), None);
 }
 
 #[test]

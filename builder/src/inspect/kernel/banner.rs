@@ -2,9 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use liblzma::stream::Stream;
-
-use super::text::printable;
+use super::KernelCompression;
+use crate::inspect::text::printable;
 
 /// Every kernel's `linux_banner` starts like this, and a release number follows.
 const START: &[u8] = b"Linux version ";
@@ -12,24 +11,21 @@ const START: &[u8] = b"Linux version ";
 const MAX_LENGTH: usize = 1024;
 /// A kernel is smaller than this when unpacked, in bytes.
 const UNPACKED_LIMIT: u64 = 512 << 20;
-/// Decoders that need more memory are refused; kernels are made with dictionaries of at most
-/// 128 MiB.
-const DECODER_MEMORY: u64 = 192 << 20;
 
-/// The banner of the kernel in `data`, which is plain or compressed with gzip, xz or zstd; `None`
-/// if no banner is found before the data end or turn out to be damaged.
-pub(super) fn find(mut data: impl BufRead) -> Option<String> {
+/// The banner of the kernel in `data`, which is plain or compressed; `None` if no banner is found
+/// before the data end, turn out to be damaged, or are compressed in a way that is not
+/// understood.
+pub(in crate::inspect) fn find(mut data: impl BufRead) -> Option<String> {
     let mut start = Vec::new();
-    data.by_ref().take(6).read_to_end(&mut start).ok()?;
+    let magic_size = KernelCompression::MAGIC_SIZE as u64;
+    data.by_ref()
+        .take(magic_size)
+        .read_to_end(&mut start)
+        .ok()?;
     let data = start.chain(data);
-    match &start[..] {
-        [0x1f, 0x8b, ..] => search(flate2::bufread::GzDecoder::new(data)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
-            let stream = Stream::new_stream_decoder(DECODER_MEMORY, 0).ok()?;
-            search(liblzma::bufread::XzDecoder::new_stream(data, stream))
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => search(zstd::Decoder::with_buffer(data).ok()?),
-        _ => search(data),
+    match KernelCompression::of_magic(&start) {
+        Some(compression) => search(compression.decoder(data).ok()??),
+        None => search(data),
     }
 }
 
@@ -38,11 +34,13 @@ fn search(data: impl Read) -> Option<String> {
     let mut data = data.take(UNPACKED_LIMIT);
     let mut window = Vec::new();
     loop {
-        let read = read_piece(&mut data, &mut window).unwrap_or(0);
-        if let Some(banner) = in_window(&window, read == 0) {
+        // What came before damage is in the window all the same.
+        let read = read_piece(&mut data, &mut window);
+        let is_end = matches!(read, Ok(0));
+        if let Some(banner) = in_window(&window, is_end) {
             return Some(printable(banner));
         }
-        if read == 0 {
+        if is_end || read.is_err() {
             return None;
         }
         window.drain(..window.len().saturating_sub(MAX_LENGTH));
@@ -99,7 +97,16 @@ mod tests {
         let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
         xz.write_all(&plain).unwrap();
         let zstd = zstd::encode_all(&plain[..], 1).unwrap();
-        let packed = [plain, gzip.finish().unwrap(), xz.finish().unwrap(), zstd];
+        let mut lz4 = vec![0x02, 0x21, 0x4c, 0x18];
+        let block = lz4_flex::block::compress(&plain);
+        lz4.extend(u32::try_from(block.len()).unwrap().to_le_bytes());
+        lz4.extend(block);
+        let options = liblzma::stream::LzmaOptions::new_preset(1).unwrap();
+        let stream = liblzma::stream::Stream::new_lzma_encoder(&options).unwrap();
+        let mut lzma = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+        lzma.write_all(&plain).unwrap();
+        let (gzip, xz, lzma) = (gzip.finish(), xz.finish(), lzma.finish());
+        let packed = [plain, gzip.unwrap(), xz.unwrap(), lzma.unwrap(), lz4, zstd];
         for mut packed in packed {
             // Linux appends the unpacked size.
             packed.extend(0x10_0000_u32.to_le_bytes());
@@ -113,5 +120,7 @@ mod tests {
         assert_eq!(find(&b""[..]), None);
         let packed = zstd::encode_all(&kernel()[..], 1).unwrap();
         assert_eq!(find(&packed[..packed.len() / 2]), None);
+        let readable_in_lzo = [&b"\x89LZO"[..], BANNER.as_bytes()].concat();
+        assert_eq!(find(&readable_in_lzo[..]), None);
     }
 }

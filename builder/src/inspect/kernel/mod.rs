@@ -1,7 +1,13 @@
-//! A kernel as a bzImage.
+//! A kernel as a bzImage, and the kernel inside of it.
+
+pub(super) mod banner;
+mod compression;
+mod lz4;
 
 use guestmark_measure::Gpa;
 use serde::Serialize;
+
+pub use compression::KernelCompression;
 
 use super::text::printable;
 use crate::igvm::bzimage::{BzImage, BzImageError, SetupHeader};
@@ -49,7 +55,7 @@ pub struct Compressed {
     pub bytes: u64,
     /// How it is compressed; `None` for an unknown way, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub compression: Option<&'static str>,
+    pub compression: Option<KernelCompression>,
 }
 
 impl KernelFacts {
@@ -101,21 +107,6 @@ fn compressed(header: &SetupHeader, payload: &[u8]) -> Option<Compressed> {
     (!data.is_empty()).then(|| Compressed {
         offset: offset.into(),
         bytes: bytes.into(),
-        compression: compression(data),
-    })
-}
-
-/// What a compressed kernel is compressed with, from its magic number (Linux,
-/// lib/decompress.c).
-fn compression(start: &[u8]) -> Option<&'static str> {
-    Some(match start {
-        [0x1f, 0x8b, ..] => "gzip",
-        [b'B', b'Z', b'h', ..] => "bzip2",
-        [0x5d, 0, 0, ..] => "lzma",
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
-        [0x89, b'L', b'Z', b'O', ..] => "lzo",
-        [0x02, 0x21, 0x4c, 0x18, ..] => "lz4",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
-        _ => return None,
+        compression: KernelCompression::of_magic(data),
     })
 }
