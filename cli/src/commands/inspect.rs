@@ -99,7 +99,9 @@ fn kernel(facts: &KernelFacts) -> String {
             format!(
                 "{}, {} at {:#x} of the payload",
                 human_bytes(compressed.bytes),
-                compressed.compression.unwrap_or("unknown compression"),
+                compressed
+                    .compression
+                    .map_or("unknown compression".to_owned(), |kind| kind.to_string()),
                 compressed.offset
             )
         });
