@@ -96,12 +96,11 @@ fn kernel(facts: &KernelFacts) -> String {
         .compressed
         .as_ref()
         .map_or("not found".to_owned(), |compressed| {
+            let compression = compressed.compression.map(|known| known.to_string());
             format!(
                 "{}, {} at {:#x} of the payload",
                 human_bytes(compressed.bytes),
-                compressed
-                    .compression
-                    .map_or("unknown compression".to_owned(), |kind| kind.to_string()),
+                compression.as_deref().unwrap_or("unknown compression"),
                 compressed.offset
             )
         });

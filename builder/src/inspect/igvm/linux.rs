@@ -85,7 +85,7 @@ impl LinuxFacts {
     /// The guest that a processor with these registers starts, if RSI leads to a `boot_params`.
     pub(super) fn find(memory: &LaunchedMemory<'_>, registers: &Registers) -> Option<Self> {
         let start = Gpa::new(registers.rsi.0);
-        let page: [u8; BootParams::SIZE as usize] = memory.array(start)?;
+        let page: [u8; size_of::<BootParams>()] = memory.array(start)?;
         let parameters = BootParams::read_from_bytes(&page).ok()?;
         let header = &parameters.header;
         if header.header != MAGIC {

@@ -7,7 +7,7 @@ use guestmark_measure::igvm::{CompatibilityMask, Directive, IgvmFile};
 use guestmark_measure::lanes::Page;
 use guestmark_measure::{Gpa, PAGE_SIZE};
 
-static ZEROS: Page = [0; PAGE_SIZE as usize];
+static ZEROS: Page = [0; size_of::<Page>()];
 
 /// The memory that a guest finds on one platform, as far as the file says: what a loader fills in
 /// is not there.

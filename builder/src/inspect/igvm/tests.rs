@@ -454,21 +454,17 @@ proptest::proptest! {
     /// Headers with a right checksum and wrong contents, and wrong memory behind them.
     #[test]
     fn no_bytes_make_it_panic(
-        changes in proptest::collection::vec((0.0..1.0_f64, proptest::num::u8::ANY), 1..8),
+        changes in proptest::collection::vec(
+            (proptest::prelude::any::<proptest::sample::Index>(), proptest::num::u8::ANY),
+            1..8,
+        ),
         in_headers: bool,
     ) {
         let mut file = aks_file();
         let end = headers_end(&file);
+        let changed = if in_headers { 24..end } else { end..file.len() };
         for (place, byte) in changes {
-            let (from, to) = if in_headers { (24, end) } else { (end, file.len()) };
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "a place in a small file"
-            )]
-            let at = from + ((to - from) as f64 * place) as usize;
-            file[at] = byte;
+            file[changed.start + place.index(changed.len())] = byte;
         }
         seal(&mut file, end);
         let _ = IgvmFacts::read(&file);

@@ -33,15 +33,16 @@ pub(in crate::inspect) fn find(mut data: impl BufRead) -> Option<String> {
 fn search(data: impl Read) -> Option<String> {
     let mut data = data.take(UNPACKED_LIMIT);
     let mut window = Vec::new();
+    let mut unnumbered = None;
     loop {
         // What came before damage is in the window all the same.
         let read = read_piece(&mut data, &mut window);
-        let is_end = matches!(read, Ok(0));
-        if let Some(banner) = in_window(&window, is_end) {
+        if let Some(banner) = banners(&window).find(|banner| has_build_number(banner)) {
             return Some(printable(banner));
         }
-        if is_end || read.is_err() {
-            return None;
+        unnumbered = unnumbered.or_else(|| banners(&window).next().map(printable));
+        if !matches!(read, Ok(1..)) {
+            return unnumbered;
         }
         window.drain(..window.len().saturating_sub(MAX_LENGTH));
     }
@@ -51,26 +52,25 @@ fn read_piece(data: &mut impl Read, window: &mut Vec<u8>) -> io::Result<usize> {
     data.take(256 << 10).read_to_end(window)
 }
 
-/// The first banner that is complete in `window`, or cut off where the data end.
-fn in_window(window: &[u8], is_last: bool) -> Option<&[u8]> {
-    let mut rest = window;
-    while let Some(at) = rest.iter().position(|&byte| byte == START[0]) {
-        rest = &rest[at..];
-        if rest.strip_prefix(START).is_some_and(starts_with_digit) {
-            let banner = &rest[..rest.len().min(MAX_LENGTH)];
-            match banner.iter().position(|&byte| byte == b'\n' || byte == 0) {
-                Some(end) => return Some(&banner[..end]),
-                None if is_last || banner.len() == MAX_LENGTH => return Some(banner),
-                None => return None,
-            }
-        }
-        rest = &rest[1..];
-    }
-    None
+/// The banners in `window`, without the newline or NUL that they end with.
+fn banners(window: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let starts = (0..window.len()).filter(|&at| window[at] == START[0]);
+    starts.filter_map(|at| {
+        let text = &window[at..];
+        let release = text.strip_prefix(START)?;
+        release.first().filter(|byte| byte.is_ascii_digit())?;
+        let mut longest = text.iter().take(MAX_LENGTH);
+        let end = longest.position(|&byte| byte == b'\n' || byte == 0)?;
+        Some(&text[..end])
+    })
 }
 
-fn starts_with_digit(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_digit)
+/// Whether a banner says which build it is. A kernel is linked before its build has a number, and
+/// the banner of that time can stay in it as a weak symbol.
+fn has_build_number(banner: &[u8]) -> bool {
+    banner
+        .array_windows()
+        .any(|[mark, number]| *mark == b'#' && number.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -87,6 +87,14 @@ mod tests {
         kernel.resize((256 << 10) - 10, b'L');
         kernel.extend(format!("{BANNER}\n\0%s version %s").bytes());
         kernel
+    }
+
+    #[test]
+    fn the_banner_with_a_build_number_is_preferred() {
+        let weak = BANNER.replace("#1", "#");
+        let both = format!("{weak}\n\0{BANNER}\n\0");
+        assert_eq!(find(both.as_bytes()).as_deref(), Some(BANNER));
+        assert_eq!(find(format!("{weak}\n").as_bytes()), Some(weak));
     }
 
     #[test]
