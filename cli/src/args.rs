@@ -115,6 +115,10 @@ pub(crate) struct Build {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "guestmark assemble --kernel <FILE> --cmdline-file <FILE>\n                          \
+                      --layout <LAYOUT> --output <FILE> [OPTIONS]"
+)]
 #[command(after_help = "\
 Examples:
   guestmark assemble --layout aks --kernel bzImage --cmdline-file cmdline \\
@@ -310,8 +314,9 @@ pub(crate) struct Man {
 }
 
 fn parse_acpi(text: &str) -> Result<(Gpa, PathBuf), String> {
-    let (gpa, file) =
-        text.split_once('=').ok_or("write GPA=FILE, for example 0xe0000=rsdp.bin")?;
+    let (gpa, file) = text
+        .split_once('=')
+        .ok_or("write GPA=FILE, for example 0xe0000=rsdp.bin")?;
     Ok((Gpa::new(parse_u64(gpa)?), PathBuf::from(file)))
 }
 

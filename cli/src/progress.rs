@@ -19,7 +19,11 @@ impl TerminalProgress {
     /// there unless `quiet`.
     pub(crate) fn new(quiet: bool) -> Self {
         let visible = !quiet && std::io::stderr().is_terminal();
-        let bar = if visible { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let bar = if visible {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar, quiet }
     }
@@ -41,7 +45,8 @@ impl Progress for TerminalProgress {
         self.bar.set_style(style(
             "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
         ));
-        self.bar.set_message(format!("Downloading {files} packages"));
+        self.bar
+            .set_message(format!("Downloading {files} packages"));
         self.bar.set_length(bytes);
         self.bar.set_position(0);
     }

@@ -20,7 +20,9 @@ pub(crate) fn text(verdicts: &[LoaderVerdict]) -> String {
             (None, reason) => wrap("    none: ", reason.as_deref().unwrap_or("not measured")),
         });
     }
-    let doubted = verdicts.iter().filter(|verdict| !verdict.caveats.is_empty());
+    let doubted = verdicts
+        .iter()
+        .filter(|verdict| !verdict.caveats.is_empty());
     for (verdict, loaders) in grouped(doubted, |verdict| verdict.caveats.clone()) {
         text.push('\n');
         text.push_str(&wrap("  But under ", &format!("{loaders}:")));
@@ -40,7 +42,10 @@ fn grouped<'a, K: PartialEq>(
     let mut groups: Vec<(&LoaderVerdict, String)> = Vec::new();
     for verdict in verdicts {
         let name = verdict.loader.name();
-        match groups.iter_mut().find(|(first, _)| key(first) == key(verdict)) {
+        match groups
+            .iter_mut()
+            .find(|(first, _)| key(first) == key(verdict))
+        {
             Some((_, loaders)) => {
                 loaders.push_str(", ");
                 loaders.push_str(name);

@@ -34,7 +34,10 @@ pub fn verdicts(file: &IgvmFile<'_>, vcpus: Option<NonZeroU32>) -> Vec<LoaderVer
                 Err(refusal) => (None, Some(refusal.to_string())),
             };
             let caveats = match launch_digest {
-                Some(_) => caveats(file, loader).iter().map(ToString::to_string).collect(),
+                Some(_) => caveats(file, loader)
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
                 None => Vec::new(),
             };
             LoaderVerdict {

@@ -20,7 +20,10 @@ use crate::store::StoreError;
 
 /// Why a build stopped. Each message is that of the part that refused.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each variant is named for the part that it comes from")]
+#[expect(
+    missing_docs,
+    reason = "each variant is named for the part that it comes from"
+)]
 pub enum BuildError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),

@@ -1,8 +1,8 @@
 //! The parts of a guest that every variant shares: kernel, initrd, root file system.
 
+use super::BuildError;
 use super::packages::OpenedSets;
 use super::root::{self, Root};
-use super::BuildError;
 use crate::initrd;
 use crate::output::OutputDirectory;
 use crate::progress::Progress;
@@ -74,7 +74,12 @@ fn build_initrd(
     let programs = rules::program_tree(recipe, wanted, packages)?;
     let tree = initrd::tree(recipe, wanted, kernel, &programs)?;
     let mut bytes = Vec::new();
-    initrd::write(&tree, wanted.compression, recipe.rootfs.timestamp, &mut bytes)?;
+    initrd::write(
+        &tree,
+        wanted.compression,
+        recipe.rootfs.timestamp,
+        &mut bytes,
+    )?;
     let name = match wanted.compression {
         Compression::None => "initrd.cpio",
         Compression::Gzip => "initrd.cpio.gz",

@@ -81,11 +81,17 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     let recipe = Recipe::read(request.recipe)?;
     let lock = Lock::read(request.recipe)?;
     lock.check_against(&recipe)?;
-    let directory = request.output.unwrap_or(Path::new(&recipe.recipe.name)).to_owned();
+    let directory = request
+        .output
+        .unwrap_or(Path::new(&recipe.recipe.name))
+        .to_owned();
     let output = OutputDirectory::begin(&directory, MEASUREMENT_NAME)?;
     let store = Store::open(request.store)?;
     let mirrors = match request.online {
-        Some(online) => Some((Mirrors::find(&recipe, request.mirrors, online.settings)?, online.now)),
+        Some(online) => Some((
+            Mirrors::find(&recipe, request.mirrors, online.settings)?,
+            online.now,
+        )),
         None => None,
     };
     let network = match &mirrors {

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use guestmark_measure::igvm::IgvmFile;
 use guestmark_measure::id_block::IdBlock;
+use guestmark_measure::igvm::IgvmFile;
 use guestmark_measure::{LaunchDigest, Loader, LoaderVerdict, verdicts};
 
+use super::BuildError;
 use super::guest::Parts;
 use super::records::{Variant, VariantMemory, VerityRecord};
-use super::BuildError;
 use crate::acpi;
 use crate::igvm::{self, Inputs, MemoryLayout, Part};
 use crate::output::OutputDirectory;
@@ -29,7 +29,8 @@ pub(super) fn write_all(
 ) -> Result<Written, BuildError> {
     let lines = &recipe.command_line;
     let igvm = &recipe.igvm;
-    let write = |name, template: &str, file: &str| write(recipe, parts, output, name, template, file);
+    let write =
+        |name, template: &str, file: &str| write(recipe, parts, output, name, template, file);
     let (production, debug) = rayon::join(
         || write("production", &lines.production, igvm.file.as_str()),
         || write("debug", &lines.debug, igvm.debug_file.as_str()),

@@ -4,8 +4,8 @@
 //! A tree holds no times: every image has one timestamp, given to its writer.
 
 mod content;
-pub mod merge;
 mod directory;
+pub mod merge;
 mod origin;
 mod path;
 pub(crate) mod section;

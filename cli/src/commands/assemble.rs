@@ -47,14 +47,17 @@ pub(crate) fn run(args: Assemble, output: &Output) -> anyhow::Result<Outcome> {
     let inputs = Inputs {
         kernel: Part::new(&kernel, Origin::input("--kernel")),
         command_line: Part::new(&command_line, Origin::input("--cmdline-file")),
-        initrd: initrd.as_deref().map(|bytes| Part::new(bytes, Origin::input("--initrd"))),
+        initrd: initrd
+            .as_deref()
+            .map(|bytes| Part::new(bytes, Origin::input("--initrd"))),
         acpi: &tables,
         layout,
     };
-    let (_, bytes) = igvm::assemble(&inputs, policy).map_err(|error| match at_fault(&args, &error) {
-        Some(file) => anyhow::Error::new(error).context(file.display().to_string()),
-        None => error.into(),
-    })?;
+    let (_, bytes) =
+        igvm::assemble(&inputs, policy).map_err(|error| match at_fault(&args, &error) {
+            Some(file) => anyhow::Error::new(error).context(file.display().to_string()),
+            None => error.into(),
+        })?;
     let report = Report {
         schema: "guestmark/assemble/1",
         file: args.output.display().to_string(),
@@ -63,7 +66,9 @@ pub(crate) fn run(args: Assemble, output: &Output) -> anyhow::Result<Outcome> {
         loaders: verdicts(&IgvmFile::parse(&bytes)?, None),
         note: table::NOTE,
     };
-    out.file().write_all(&bytes).with_context(|| format!("cannot write {}", report.file))?;
+    out.file()
+        .write_all(&bytes)
+        .with_context(|| format!("cannot write {}", report.file))?;
     out.commit()?;
     output.print(&report, |report| {
         format!(
@@ -99,7 +104,11 @@ fn memory_layout(args: &Assemble) -> anyhow::Result<MemoryLayout> {
             if args.memory.is_some() {
                 anyhow::bail!("--memory is for --layout linux; an AKS loader tells its guest");
             }
-            let validated = if args.accept_all { Validated::All } else { Validated::OnDemand };
+            let validated = if args.accept_all {
+                Validated::All
+            } else {
+                Validated::OnDemand
+            };
             Ok(MemoryLayout::Aks { validated })
         }
         LayoutArg::Linux => {
@@ -118,7 +127,10 @@ fn memory_layout(args: &Assemble) -> anyhow::Result<MemoryLayout> {
 /// The tables given, or those of the default platform.
 fn tables(args: &Assemble) -> anyhow::Result<Vec<Table>> {
     if args.acpi.is_empty() {
-        return Ok(acpi::tables(&Platform::default(), Layout::from(args.layout))?);
+        return Ok(acpi::tables(
+            &Platform::default(),
+            Layout::from(args.layout),
+        )?);
     }
     let given = args.acpi.iter().map(|(gpa, path): &(_, _)| {
         let origin = Origin::input(&format!("--acpi {gpa}"));

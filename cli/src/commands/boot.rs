@@ -36,7 +36,11 @@ pub(crate) fn run(args: Boot, output: &Output) -> anyhow::Result<Outcome> {
     let text = fs_err::read_to_string(&path)?;
     let measurement: Measurement = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a build's measurement", path.display()))?;
-    let wanted = if args.debug_variant { "debug" } else { "production" };
+    let wanted = if args.debug_variant {
+        "debug"
+    } else {
+        "production"
+    };
     let variant = measurement
         .variants
         .iter()
@@ -77,9 +81,19 @@ pub(crate) fn run(args: Boot, output: &Output) -> anyhow::Result<Outcome> {
         note: NOTE,
     };
     output.print(&report, |report| {
-        let corruption = report.corruption.iter().map(|line| format!("dm-verity: {line}\n"));
+        let corruption = report
+            .corruption
+            .iter()
+            .map(|line| format!("dm-verity: {line}\n"));
         let corruption: String = corruption.collect();
-        format!("{}: {}\n{corruption}{}\n", report.file, report.ended, report.note)
+        format!(
+            "{}: {}\n{corruption}{}\n",
+            report.file, report.ended, report.note
+        )
     })?;
-    Ok(if outcome.is_success() { Outcome::Good } else { Outcome::Bad })
+    Ok(if outcome.is_success() {
+        Outcome::Good
+    } else {
+        Outcome::Bad
+    })
 }

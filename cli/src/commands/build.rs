@@ -43,7 +43,10 @@ fn text(build: &Build) -> String {
         measurement.verity.root_hash
     ));
     for variant in &measurement.variants {
-        text.push_str(&format!("\nLaunch digests of {} ({})\n\n", variant.file, variant.name));
+        text.push_str(&format!(
+            "\nLaunch digests of {} ({})\n\n",
+            variant.file, variant.name
+        ));
         text.push_str(&verdicts::text(&variant.loaders));
     }
     text.push_str(&format!(

@@ -96,7 +96,11 @@ fn changes(old: &[LockedPackage], new: &[LockedPackage]) -> Vec<Change> {
         let versions: Vec<&str> = found.map(|package| package.version.as_str()).collect();
         (!versions.is_empty()).then(|| versions.join(", "))
     };
-    let names: BTreeSet<&str> = old.iter().chain(new).map(|package| package.name.as_str()).collect();
+    let names: BTreeSet<&str> = old
+        .iter()
+        .chain(new)
+        .map(|package| package.name.as_str())
+        .collect();
     names
         .into_iter()
         .map(|name| Change {
@@ -126,7 +130,13 @@ fn text(report: &Report) -> String {
         let rows = report.changes.iter();
         text.push_str(&table(
             ["Package", "Before", "Now"],
-            rows.map(|change| [change.package.clone(), shown(&change.old), shown(&change.new)]),
+            rows.map(|change| {
+                [
+                    change.package.clone(),
+                    shown(&change.old),
+                    shown(&change.new),
+                ]
+            }),
         ));
     }
     text.push_str(&format!(

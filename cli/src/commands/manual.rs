@@ -15,6 +15,9 @@ pub(crate) fn completions(args: Completions, output: &Output) -> anyhow::Result<
 pub(crate) fn man(args: Man, output: &Output) -> anyhow::Result<Outcome> {
     fs_err::create_dir_all(&args.directory)?;
     clap_mangen::generate_to(Cli::command(), &args.directory)?;
-    output.note(&format!("Manual pages written to {}", args.directory.display()));
+    output.note(&format!(
+        "Manual pages written to {}",
+        args.directory.display()
+    ));
     Ok(Outcome::Good)
 }

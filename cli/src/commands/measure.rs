@@ -36,7 +36,9 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
             }
             Err(refusal) => {
                 let file = args.file.display();
-                say(&format!("guestmark: {file}: no digest under {loader}: {refusal}"));
+                say(&format!(
+                    "guestmark: {file}: no digest under {loader}: {refusal}"
+                ));
                 Ok(Outcome::Bad)
             }
         };
@@ -45,7 +47,9 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
     if let Some(only) = args.loader {
         loaders.retain(|verdict| verdict.loader == only);
     }
-    let none_can_load = loaders.iter().all(|verdict| verdict.launch_digest.is_none());
+    let none_can_load = loaders
+        .iter()
+        .all(|verdict| verdict.launch_digest.is_none());
     let report = Report {
         schema: "guestmark/measure/1",
         file: args.file.display().to_string(),
@@ -60,5 +64,9 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
             wrap("", report.note)
         )
     })?;
-    Ok(if none_can_load { Outcome::Bad } else { Outcome::Good })
+    Ok(if none_can_load {
+        Outcome::Bad
+    } else {
+        Outcome::Good
+    })
 }

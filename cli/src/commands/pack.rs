@@ -71,7 +71,10 @@ fn read_tree(args: &Pack) -> anyhow::Result<Tree> {
     let mut tree = if args.source.is_dir() {
         read_directory(&args.source, Owners::AsFound, &origin)?
     } else {
-        let spool = args.output.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let spool = args
+            .output
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         read_tar(&args.source, spool.unwrap_or(Path::new(".")), origin)?
     };
     if args.root_owned {

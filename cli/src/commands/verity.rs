@@ -52,7 +52,9 @@ fn format(args: &Verity, parameters: &Parameters) -> anyhow::Result<HashTree> {
     let input = File::open(&args.data)?;
     let data = match args.data_blocks {
         Some(blocks) => {
-            let length = blocks.checked_mul(BLOCK_SIZE).context("--data-blocks is too large")?;
+            let length = blocks
+                .checked_mul(BLOCK_SIZE)
+                .context("--data-blocks is too large")?;
             let there = input.metadata()?;
             // A block device has its length elsewhere.
             if there.is_file() && there.len() < length {
@@ -110,7 +112,10 @@ fn text(report: &Report) -> String {
             ["Root hash".to_owned(), report.root_hash.clone()],
             ["Salt".to_owned(), report.salt.clone()],
             ["Data blocks".to_owned(), report.data_blocks.to_string()],
-            ["Hash start".to_owned(), format!("block {}", report.hash_start_block)],
+            [
+                "Hash start".to_owned(),
+                format!("block {}", report.hash_start_block),
+            ],
         ],
     )
 }

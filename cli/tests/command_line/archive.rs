@@ -88,12 +88,20 @@ impl Tiny {
 
     /// The arguments that lock the recipe.
     pub(crate) fn lock<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
-        [&["lock", "tiny", "--store", "store", "--mirror", mirror()], more].concat()
+        [
+            &["lock", "tiny", "--store", "store", "--mirror", mirror()],
+            more,
+        ]
+        .concat()
     }
 
     /// The arguments that build the recipe.
     pub(crate) fn build<'a>(&self, more: &[&'a str]) -> Vec<&'a str> {
-        [&["build", "tiny", "--store", "store", "--mirror", mirror()], more].concat()
+        [
+            &["build", "tiny", "--store", "store", "--mirror", mirror()],
+            more,
+        ]
+        .concat()
     }
 }
 
@@ -105,7 +113,10 @@ fn mirror() -> &'static str {
 
 /// The SHA-256 of `bytes` in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The archive, made anew for each run of the tests.
@@ -169,12 +180,23 @@ fn sign(text: &str) -> (String, String) {
     let home = tempfile::tempdir().unwrap();
     let gpg = |arguments: &[&str]| {
         let mut command = Command::new(GPG.command);
-        command.args(["--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase="]);
+        command.args([
+            "--batch",
+            "--quiet",
+            "--pinentry-mode=loopback",
+            "--passphrase=",
+        ]);
         GPG.succeeded(GPG.run(command.args(arguments).env("GNUPGHOME", home.path())))
     };
     let release = home.path().join("Release").display().to_string();
     fs_err::write(&release, text).unwrap();
-    gpg(&["--quick-generate-key", "Tiny archive", "ed25519", "sign,cert", "never"]);
+    gpg(&[
+        "--quick-generate-key",
+        "Tiny archive",
+        "ed25519",
+        "sign,cert",
+        "never",
+    ]);
     let signed = gpg(&["--clearsign", "--output=-", &release]);
     let key = gpg(&["--armor", "--export"]);
     let mut end = Command::new(GPGCONF.command);

@@ -28,13 +28,21 @@ fn patch_kernel(folder: &TempDir, offset: usize, bytes: &[u8]) {
 }
 
 fn assemble(layout: &'static str) -> Vec<&'static str> {
-    let mut arguments = vec!["assemble", "--kernel", "kernel", "--cmdline-file", "cmdline"];
+    let mut arguments = vec![
+        "assemble",
+        "--kernel",
+        "kernel",
+        "--cmdline-file",
+        "cmdline",
+    ];
     arguments.extend(["--layout", layout, "-o", "guest.igvm"]);
     arguments
 }
 
 fn nothing_was_written(folder: &Path) {
-    let names = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = fs_err::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
     let new: Vec<_> = names
         .filter(|name| name.as_encoded_bytes().starts_with(b".guest") || name == "guest.igvm")
         .collect();
@@ -60,10 +68,22 @@ fn the_layout_of_aks_guests_gives_the_digest_of_both_vectors() {
         let document = json(folder.path(), &arguments);
         conforms(&document, "assemble");
         let verdicts = document["loaders"].as_array().unwrap();
-        let of_aks = verdicts.iter().find(|it| it["loader"] == "cloud-hypervisor-mshv");
-        assert_eq!(of_aks.unwrap()["launch_digest"], expected["launch_digest"], "{case}");
+        let of_aks = verdicts
+            .iter()
+            .find(|it| it["loader"] == "cloud-hypervisor-mshv");
+        assert_eq!(
+            of_aks.unwrap()["launch_digest"],
+            expected["launch_digest"],
+            "{case}"
+        );
 
-        let measure = ["measure", "guest.igvm", "--loader", "cloud-hypervisor-mshv", "--bare"];
+        let measure = [
+            "measure",
+            "guest.igvm",
+            "--loader",
+            "cloud-hypervisor-mshv",
+            "--bare",
+        ];
         let measured = stdout(folder.path(), &measure);
         assert_eq!(measured.trim_end(), expected["launch_digest"], "{case}");
     }
@@ -181,13 +201,33 @@ fn an_output_that_cannot_be_written_is_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     refused(
         folder.path(),
-        &["assemble", "--kernel", "k", "--cmdline-file", "c", "--layout", "aks", "-o", "no/g.igvm"],
+        &[
+            "assemble",
+            "--kernel",
+            "k",
+            "--cmdline-file",
+            "c",
+            "--layout",
+            "aks",
+            "-o",
+            "no/g.igvm",
+        ],
         "cannot write beside no/g.igvm: failed to read directory `no`: No such file or directory \
          (os error 2)",
     );
     refused(
         folder.path(),
-        &["assemble", "--kernel", "k", "--cmdline-file", "c", "--layout", "aks", "-o", "/dev/null"],
+        &[
+            "assemble",
+            "--kernel",
+            "k",
+            "--cmdline-file",
+            "c",
+            "--layout",
+            "aks",
+            "-o",
+            "/dev/null",
+        ],
         "/dev/null is not a regular file; nothing was changed: remove it or choose another output",
     );
 }

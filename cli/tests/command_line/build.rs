@@ -16,7 +16,9 @@ fn document(path: &Path) -> Value {
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs_err::read_dir(folder).unwrap();
     let name = |entry: std::io::Result<fs_err::DirEntry>| entry.unwrap().file_name();
-    let mut names: Vec<_> = entries.map(|entry| name(entry).into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| name(entry).into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -52,8 +54,14 @@ fn a_build_holds_every_artifact_and_its_documents_keep_their_schemas() {
     }
     // What the program measures is what the build says.
     for variant in measurement["variants"].as_array().unwrap() {
-        let file = out.join(variant["file"].as_str().unwrap()).display().to_string();
-        let measured = stdout(tiny.path(), &["measure", &file, "--loader", "qemu-kvm", "--bare"]);
+        let file = out
+            .join(variant["file"].as_str().unwrap())
+            .display()
+            .to_string();
+        let measured = stdout(
+            tiny.path(),
+            &["measure", &file, "--loader", "qemu-kvm", "--bare"],
+        );
         assert_eq!(measured.trim_end(), variant["launch_digest"]);
     }
 }
@@ -64,7 +72,18 @@ fn a_build_is_the_same_wherever_it_lies_and_needs_no_mirror_once_stored() {
     stdout(one.path(), &one.build(&["-o", "out"]));
     two.write("recipe.lock.json", &one.read("recipe.lock.json"));
     stdout(two.path(), &two.build(&[]));
-    stdout(two.path(), &["build", "tiny", "--store", "store", "--offline", "-o", "again"]);
+    stdout(
+        two.path(),
+        &[
+            "build",
+            "tiny",
+            "--store",
+            "store",
+            "--offline",
+            "-o",
+            "again",
+        ],
+    );
     let bytes = |tiny: &Tiny, folder: &str, name| fs_err::read(tiny.path().join(folder).join(name));
     for name in ARTIFACTS {
         let expected = bytes(&one, "out", name).unwrap();
@@ -78,13 +97,27 @@ fn the_table_names_artifacts_root_hash_digests_and_the_folder() {
     let tiny = Tiny::locked();
     let table = stdout(tiny.path(), &tiny.build(&["-o", "out"]));
     for name in ARTIFACTS.iter().filter(|name| **name != "SHA256SUMS") {
-        assert!(table.lines().any(|line| line.starts_with(&format!("{name} "))), "{table}");
+        assert!(
+            table
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} "))),
+            "{table}"
+        );
     }
     let measurement = document(&tiny.path().join("out/measurement.json"));
     let root_hash = measurement["verity"]["root_hash"].as_str().unwrap();
-    assert!(table.contains(&format!("\nVerity root hash  {root_hash}\n")), "{table}");
-    assert!(table.contains("\nLaunch digests of tiny.igvm (production)\n"), "{table}");
-    assert!(table.contains("\nLaunch digests of tiny-debug.igvm (debug)\n"), "{table}");
+    assert!(
+        table.contains(&format!("\nVerity root hash  {root_hash}\n")),
+        "{table}"
+    );
+    assert!(
+        table.contains("\nLaunch digests of tiny.igvm (production)\n"),
+        "{table}"
+    );
+    assert!(
+        table.contains("\nLaunch digests of tiny-debug.igvm (debug)\n"),
+        "{table}"
+    );
     assert!(table.ends_with("Everything is in out\n"), "{table}");
 }
 
@@ -113,7 +146,11 @@ fn a_lock_of_another_version_is_refused() {
 #[test]
 fn a_lock_that_is_older_than_its_recipe_is_refused() {
     let tiny = Tiny::locked();
-    tiny.change("recipe.toml", "names = [\"tiny-base\"]", "names = [\"tiny-base\", \"tiny-tool\"]");
+    tiny.change(
+        "recipe.toml",
+        "names = [\"tiny-base\"]",
+        "names = [\"tiny-base\", \"tiny-tool\"]",
+    );
     refused(
         tiny.path(),
         &tiny.build(&["-o", "out"]),
@@ -127,8 +164,15 @@ fn a_lock_that_is_older_than_its_recipe_is_refused() {
 #[test]
 fn a_root_file_system_larger_than_its_disk_is_refused() {
     let tiny = Tiny::locked();
-    tiny.change("recipe.toml", "file = \"tiny.img\"", "file = \"tiny.img\"\nsize = \"1 MiB\"");
-    let assert = guestmark(tiny.path()).args(tiny.build(&["-o", "out"])).assert().code(2);
+    tiny.change(
+        "recipe.toml",
+        "file = \"tiny.img\"",
+        "file = \"tiny.img\"\nsize = \"1 MiB\"",
+    );
+    let assert = guestmark(tiny.path())
+        .args(tiny.build(&["-o", "out"]))
+        .assert()
+        .code(2);
     let message = predicates::str::is_match(
         "^guestmark: the disk of 1 MiB is too small: a root file system of [0-9]+ bytes and its \
          hash tree of 4096 bytes need at least 3 MiB; raise disk.size, leave it out, or remove \
@@ -154,7 +198,15 @@ fn offline_with_an_empty_store_every_missing_package_is_named() {
     let tiny = Tiny::locked();
     refused(
         tiny.path(),
-        &["build", "tiny", "--store", "empty", "--offline", "-o", "out"],
+        &[
+            "build",
+            "tiny",
+            "--store",
+            "empty",
+            "--offline",
+            "-o",
+            "out",
+        ],
         "the store empty lacks 3 packages of the lock, and offline nothing may be downloaded:\n  \
          tiny-base 1.0\n  tiny-kernel 1.0\n  tiny-tool 1.0\nrun the same once without --offline",
     );

@@ -17,10 +17,15 @@ fn help(arguments: &[&str]) -> String {
 /// The commands that `guestmark --help` lists.
 fn commands() -> Vec<String> {
     let help = help(&["--help"]);
-    let (_, list) = help.split_once("Commands:\n").expect("help lists the commands");
+    let (_, list) = help
+        .split_once("Commands:\n")
+        .expect("help lists the commands");
     let lines = list.lines().take_while(|line| line.starts_with("  "));
     let names = lines.filter_map(|line| line.split_whitespace().next());
-    names.filter(|name| *name != "help").map(str::to_owned).collect()
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -48,12 +53,26 @@ fn every_command_says_what_it_does_and_shows_examples_with_options_that_it_has()
         let help = help(&[&command, "--help"]);
         let (description, rest) = help.split_once("\n\n").unwrap();
         assert!(description.len() > 20, "{command}: {description}");
-        assert!(rest.starts_with(&format!("Usage: guestmark {command} ")), "{help}");
-        let (options, examples) = rest.split_once("Examples:\n").unwrap_or_else(|| panic!("{help}"));
-        assert!(examples.starts_with(&format!("  guestmark {command} ")), "{help}");
-        for word in examples.split_whitespace().filter(|word| word.starts_with("--")) {
+        assert!(
+            rest.starts_with(&format!("Usage: guestmark {command} ")),
+            "{help}"
+        );
+        let (options, examples) = rest
+            .split_once("Examples:\n")
+            .unwrap_or_else(|| panic!("{help}"));
+        assert!(
+            examples.starts_with(&format!("  guestmark {command} ")),
+            "{help}"
+        );
+        for word in examples
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"))
+        {
             let option = word.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
-            assert!(options.contains(option), "{command} has no {option}:\n{help}");
+            assert!(
+                options.contains(option),
+                "{command} has no {option}:\n{help}"
+            );
         }
     }
 }
@@ -88,8 +107,16 @@ fn the_version_is_that_of_the_package() {
 #[test]
 fn a_request_that_is_none_exits_2() {
     let folder = Path::new(".");
-    misused(folder, &["frobnicate"], "unrecognized subcommand 'frobnicate'");
-    misused(folder, &["measure", "--frob", "x"], "unexpected argument '--frob' found");
+    misused(
+        folder,
+        &["frobnicate"],
+        "unrecognized subcommand 'frobnicate'",
+    );
+    misused(
+        folder,
+        &["measure", "--frob", "x"],
+        "unexpected argument '--frob' found",
+    );
     misused(
         folder,
         &["completions", "tcsh"],
@@ -131,12 +158,22 @@ fn every_command_has_a_manual_page() {
     let path = folder.path();
     let note = "Manual pages written to share/man1\n";
     let mut command = guestmark(path);
-    command.args(["man", "share/man1"]).assert().code(0).stdout("").stderr(note);
+    command
+        .args(["man", "share/man1"])
+        .assert()
+        .code(0)
+        .stdout("")
+        .stderr(note);
     let page = |name: &str| fs_err::read_to_string(path.join("share/man1").join(name)).unwrap();
     assert!(page("guestmark.1").contains(".TH guestmark 1 "));
     for command in commands() {
         let page = page(&format!("guestmark-{command}.1"));
-        for part in [".SH NAME\n", ".SH SYNOPSIS\n", ".SH DESCRIPTION\n", "Examples:"] {
+        for part in [
+            ".SH NAME\n",
+            ".SH SYNOPSIS\n",
+            ".SH DESCRIPTION\n",
+            "Examples:",
+        ] {
             assert!(page.contains(part), "{command}: no {part:?}\n{page}");
         }
     }

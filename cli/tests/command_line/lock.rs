@@ -12,7 +12,10 @@ fn a_lock_pins_every_package_and_names_the_key_that_signed() {
     assert_eq!(document["packages"], 3);
     assert_eq!(document["file"], "tiny/recipe.lock.json");
     let changes = document["changes"].as_array().unwrap();
-    let names: Vec<_> = changes.iter().map(|change| change["package"].as_str().unwrap()).collect();
+    let names: Vec<_> = changes
+        .iter()
+        .map(|change| change["package"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["tiny-base", "tiny-kernel", "tiny-tool"]);
     let key = document["indexes"][0]["signed_by"][0].as_str().unwrap();
     assert!(tiny.read("recipe.lock.json").contains(key));
@@ -24,9 +27,18 @@ fn locking_again_changes_nothing_and_says_so_in_80_columns() {
     let before = tiny.read("recipe.lock.json");
     let said = stdout(tiny.path(), &tiny.lock(&[]));
     assert_eq!(tiny.read("recipe.lock.json"), before);
-    assert!(said.starts_with("tiny tiny of Sat, 11 Jul 2026 10:00:00 UTC, signed by\n  "), "{said}");
-    assert!(said.contains("\nNo package changed.\n3 packages, "), "{said}");
-    assert!(said.ends_with("pinned in tiny/recipe.lock.json\n"), "{said}");
+    assert!(
+        said.starts_with("tiny tiny of Sat, 11 Jul 2026 10:00:00 UTC, signed by\n  "),
+        "{said}"
+    );
+    assert!(
+        said.contains("\nNo package changed.\n3 packages, "),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("pinned in tiny/recipe.lock.json\n"),
+        "{said}"
+    );
     assert!(said.lines().all(|line| line.len() <= 80), "{said}");
 }
 
@@ -45,7 +57,11 @@ fn a_folder_without_a_recipe_is_refused() {
 #[test]
 fn an_unknown_key_of_a_recipe_is_refused_with_its_place() {
     let tiny = Tiny::new();
-    tiny.change("recipe.toml", "\nname = \"tiny\"\n", "\nname = \"tiny\"\ncolour = \"red\"\n");
+    tiny.change(
+        "recipe.toml",
+        "\nname = \"tiny\"\n",
+        "\nname = \"tiny\"\ncolour = \"red\"\n",
+    );
     let message = "tiny/recipe.toml:3:1: unknown field `colour`, expected one of `name`, \
                    `description`, `architecture`";
     refused(tiny.path(), &tiny.lock(&[]), message);
@@ -73,19 +89,40 @@ fn an_archive_without_a_mirror_is_refused_with_all_four_ways_to_name_one() {
 #[test]
 fn an_index_signed_by_a_stranger_is_refused_and_nothing_is_locked() {
     let tiny = Tiny::new();
-    tiny.write("key.asc", include_str!("../../../recipes/debian-12/keys/debian-release-bookworm.asc"));
-    let assert = guestmark(tiny.path()).args(tiny.lock(&[])).assert().code(2).stdout("");
+    tiny.write(
+        "key.asc",
+        include_str!("../../../recipes/debian-12/keys/debian-release-bookworm.asc"),
+    );
+    let assert = guestmark(tiny.path())
+        .args(tiny.lock(&[]))
+        .assert()
+        .code(2)
+        .stdout("");
     let said = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-    assert!(said.contains("dists/tiny/InRelease: ") && said.contains("sign"), "{said}");
+    assert!(
+        said.contains("dists/tiny/InRelease: ") && said.contains("sign"),
+        "{said}"
+    );
     assert!(!tiny.path().join("tiny/recipe.lock.json").exists());
 }
 
 #[test]
 fn a_package_that_the_archive_lacks_is_refused() {
     let tiny = Tiny::new();
-    tiny.change("recipe.toml", "names = [\"tiny-base\"]", "names = [\"tiny-bass\"]");
-    let assert = guestmark(tiny.path()).args(tiny.lock(&[])).assert().code(2).stdout("");
+    tiny.change(
+        "recipe.toml",
+        "names = [\"tiny-base\"]",
+        "names = [\"tiny-bass\"]",
+    );
+    let assert = guestmark(tiny.path())
+        .args(tiny.lock(&[]))
+        .assert()
+        .code(2)
+        .stdout("");
     let said = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-    assert!(said.starts_with("guestmark: rootfs.packages cannot be installed together:\n"), "{said}");
+    assert!(
+        said.starts_with("guestmark: rootfs.packages cannot be installed together:\n"),
+        "{said}"
+    );
     assert!(said.contains("tiny-bass"), "{said}");
 }

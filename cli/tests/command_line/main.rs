@@ -33,7 +33,11 @@ fn guestmark(folder: &Path) -> Command {
 
 /// What the program prints on standard output when all goes well; it then says nothing else.
 fn stdout(folder: &Path, arguments: &[&str]) -> String {
-    let assert = guestmark(folder).args(arguments).assert().code(0).stderr("");
+    let assert = guestmark(folder)
+        .args(arguments)
+        .assert()
+        .code(0)
+        .stderr("");
     String::from_utf8(assert.get_output().stdout.clone()).expect("output is UTF-8")
 }
 

@@ -48,7 +48,10 @@ fn bare_prints_96_digits_and_a_newline_for_every_loader_of_every_vector() {
 fn bare_without_a_loader_is_what_aks_reports() {
     let folder = folder_with("vmsa-low-gpa-first");
     let digest = &expected()["vmsa-low-gpa-first"]["cloud-hypervisor-mshv"];
-    let printed = stdout(folder.path(), &["measure", "vmsa-low-gpa-first.igvm", "--bare"]);
+    let printed = stdout(
+        folder.path(),
+        &["measure", "vmsa-low-gpa-first.igvm", "--bare"],
+    );
     assert_eq!(printed, format!("{digest}\n"));
 }
 
@@ -62,7 +65,11 @@ fn json_tells_the_digest_of_every_loader() {
         assert_eq!(verdicts.len(), 5, "{case}");
         for (loader, digest) in loaders {
             let verdict = verdicts.iter().find(|verdict| verdict["loader"] == *loader);
-            assert_eq!(verdict.unwrap()["launch_digest"], *digest, "{case} {loader}");
+            assert_eq!(
+                verdict.unwrap()["launch_digest"],
+                *digest,
+                "{case} {loader}"
+            );
         }
     }
 }
@@ -107,8 +114,12 @@ fn more_processors_than_contexts_have_no_digest_on_kvm() {
     let document = json(folder.path(), &asked);
     conforms(&document, "measure");
     let verdicts = document["loaders"].as_array().unwrap();
-    let refused = verdicts.iter().filter(|verdict| verdict["refused"] == reason);
-    let loaders: Vec<_> = refused.map(|verdict| verdict["loader"].as_str().unwrap()).collect();
+    let refused = verdicts
+        .iter()
+        .filter(|verdict| verdict["refused"] == reason);
+    let loaders: Vec<_> = refused
+        .map(|verdict| verdict["loader"].as_str().unwrap())
+        .collect();
     assert_eq!(loaders, ["cloud-hypervisor-kvm", "qemu-kvm"]);
 
     // The same verdict, so the same exit status, in every form.
@@ -117,20 +128,39 @@ fn more_processors_than_contexts_have_no_digest_on_kvm() {
         "    none: the file has no VP context for processor 1 of 3: the loader makes up\n          \
          its VMSA",
     );
-    table.args(&on_qemu).assert().code(1).stdout(wrapped).stderr("");
+    table
+        .args(&on_qemu)
+        .assert()
+        .code(1)
+        .stdout(wrapped)
+        .stderr("");
     let mut as_json = guestmark(folder.path());
-    as_json.args(&on_qemu).arg("--json").assert().code(1).stderr("");
+    as_json
+        .args(&on_qemu)
+        .arg("--json")
+        .assert()
+        .code(1)
+        .stderr("");
     let mut bare = guestmark(folder.path());
-    bare.args(&on_qemu).arg("--bare").assert().code(1).stdout("").stderr(format!(
-        "guestmark: base.igvm: no digest under qemu-kvm: {reason}\n"
-    ));
+    bare.args(&on_qemu)
+        .arg("--bare")
+        .assert()
+        .code(1)
+        .stdout("")
+        .stderr(format!(
+            "guestmark: base.igvm: no digest under qemu-kvm: {reason}\n"
+        ));
 }
 
 #[test]
 fn a_guest_without_processors_is_refused() {
     let folder = folder_with("base");
     let message = "--vcpus 0: a guest has at least one processor";
-    refused(folder.path(), &["measure", "base.igvm", "--vcpus", "0"], message);
+    refused(
+        folder.path(),
+        &["measure", "base.igvm", "--vcpus", "0"],
+        message,
+    );
 }
 
 #[test]

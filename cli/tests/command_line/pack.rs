@@ -71,10 +71,20 @@ fn a_folder_packs_to_the_same_bytes_twice_and_fsck_finds_it_clean() {
 fn a_tar_archive_of_a_folder_packs_to_what_the_folder_does() {
     let folder = folder();
     let tree = path(&folder, "tree");
-    TAR.stdout(&["--create", "--file", &path(&folder, "tree.tar"), "--directory", &tree, "."]);
+    TAR.stdout(&[
+        "--create",
+        "--file",
+        &path(&folder, "tree.tar"),
+        "--directory",
+        &tree,
+        ".",
+    ]);
     for source in ["tree", "tree.tar"] {
         let image = format!("{source}.img");
-        stdout(folder.path(), &["pack", source, "-o", &image, "--root-owned"]);
+        stdout(
+            folder.path(),
+            &["pack", source, "-o", &image, "--root-owned"],
+        );
     }
     assert!(read(&folder, "tree.img") == read(&folder, "tree.tar.img"));
 }
@@ -82,18 +92,27 @@ fn a_tar_archive_of_a_folder_packs_to_what_the_folder_does() {
 #[test]
 fn a_disk_has_a_table_that_sfdisk_verifies_and_a_tree_that_veritysetup_verifies() {
     let folder = folder();
-    let request = ["pack", "tree", "-o", "disk.img", "--verity", "--salt", "00ff"];
+    let request = [
+        "pack", "tree", "-o", "disk.img", "--verity", "--salt", "00ff",
+    ];
     let document = json(folder.path(), &request);
     conforms(&document, "pack");
     let verity = &document["verity"];
     let disk = path(&folder, "disk.img");
     SFDISK.stdout(&["--verify", &disk]);
 
-    let table: serde_json::Value = serde_json::from_str(&SFDISK.stdout(&["--json", &disk])).unwrap();
+    let table: serde_json::Value =
+        serde_json::from_str(&SFDISK.stdout(&["--json", &disk])).unwrap();
     let partitions = table["partitiontable"]["partitions"].as_array().unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_lowercase();
-    assert_eq!(text(&partitions[0]["uuid"]), text(&verity["root_partition_uuid"]));
-    assert_eq!(text(&partitions[1]["uuid"]), text(&verity["hash_partition_uuid"]));
+    assert_eq!(
+        text(&partitions[0]["uuid"]),
+        text(&verity["root_partition_uuid"])
+    );
+    assert_eq!(
+        text(&partitions[1]["uuid"]),
+        text(&verity["hash_partition_uuid"])
+    );
 
     // Each partition as a file of its own, as the kernel shows them to dm-verity.
     let whole = read(&folder, "disk.img");
@@ -102,7 +121,13 @@ fn a_disk_has_a_table_that_sfdisk_verifies_and_a_tree_that_veritysetup_verifies(
         let (start, size) = (bytes("start"), bytes("size"));
         fs_err::write(folder.path().join(name), &whole[start..start + size]).unwrap();
     }
-    let options = ["verify", "--no-superblock", "--salt=00ff", "--hash=sha256", "--format=1"];
+    let options = [
+        "verify",
+        "--no-superblock",
+        "--salt=00ff",
+        "--hash=sha256",
+        "--format=1",
+    ];
     let mut arguments: Vec<String> = options.map(str::to_owned).to_vec();
     arguments.push(format!("--data-blocks={}", verity["data_blocks"]));
     arguments.extend([path(&folder, "data"), path(&folder, "hash")]);
@@ -113,10 +138,23 @@ fn a_disk_has_a_table_that_sfdisk_verifies_and_a_tree_that_veritysetup_verifies(
 #[test]
 fn the_table_fits_80_columns() {
     let folder = folder();
-    let table = stdout(folder.path(), &["pack", "tree", "-o", "disk.img", "--verity"]);
+    let table = stdout(
+        folder.path(),
+        &["pack", "tree", "-o", "disk.img", "--verity"],
+    );
     let labels = table.lines().map(|line| line.split("  ").next().unwrap());
     let labels: Vec<_> = labels.collect();
-    assert_eq!(labels, ["Image", "Size", "Entries", "Root hash", "Salt", "Data blocks"]);
+    assert_eq!(
+        labels,
+        [
+            "Image",
+            "Size",
+            "Entries",
+            "Root hash",
+            "Salt",
+            "Data blocks"
+        ]
+    );
     assert!(table.lines().all(|line| line.len() <= 80), "{table}");
 }
 
@@ -142,7 +180,14 @@ fn an_archive_that_leads_out_of_the_tree_is_refused() {
     let folder = folder();
     let archive = path(&folder, "evil.tar");
     let tree = path(&folder, "tree");
-    let from = ["--create", "--file", &archive, "--directory", &tree, "--absolute-names"];
+    let from = [
+        "--create",
+        "--file",
+        &archive,
+        "--directory",
+        &tree,
+        "--absolute-names",
+    ];
     TAR.stdout(&[&from[..], &["--transform=s,^,../,", "empty"]].concat());
     refused(
         folder.path(),
@@ -201,22 +246,28 @@ fn a_full_disk_leaves_nothing_and_the_message_names_the_image() {
     let mount = "mount -t tmpfs -o size=256k tmpfs full";
     let namespace = ["--user", "--map-root-user", "--mount", "sh", "-c"];
     let in_folder = |command: &mut Command| UNSHARE.run(command.current_dir(folder.path()));
-    let unshare = |script: &str| {
-        in_folder(Command::new(UNSHARE.command).args(namespace).arg(script))
-    };
+    let unshare =
+        |script: &str| in_folder(Command::new(UNSHARE.command).args(namespace).arg(script));
     let (output, reason) = if unshare(mount).status.success() {
         let script = format!("{mount} && {pack}; status=$?; ls -A full; exit $status");
         (unshare(&script), "No space left on device (os error 28)")
     } else {
-        let script = format!("trap '' XFSZ; ulimit -f 256; {pack}; status=$?; ls -A full; exit $status");
+        let script =
+            format!("trap '' XFSZ; ulimit -f 256; {pack}; status=$?; ls -A full; exit $status");
         let mut shell = Command::new("sh");
-        (in_folder(shell.args(["-c", &script])), "File too large (os error 27)")
+        (
+            in_folder(shell.args(["-c", &script])),
+            "File too large (os error 27)",
+        )
     };
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     // Nothing is left, and nothing was said about success.
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.starts_with("guestmark: ") && said.contains("full/image"), "{said}");
+    assert!(
+        said.starts_with("guestmark: ") && said.contains("full/image"),
+        "{said}"
+    );
     assert!(said.ends_with(&format!("{reason}\n")), "{said}");
 }
 
@@ -225,6 +276,9 @@ fn an_earlier_image_stays_when_a_new_one_cannot_be_made() {
     let folder = folder();
     fs_err::write(folder.path().join("image"), "earlier").unwrap();
     let mut command = guestmark(folder.path());
-    command.args(["pack", "missing", "-o", "image"]).assert().code(2);
+    command
+        .args(["pack", "missing", "-o", "image"])
+        .assert()
+        .code(2);
     assert_eq!(read(&folder, "image"), b"earlier");
 }

@@ -48,13 +48,23 @@ fn every_schema_is_strict_and_names_its_version() {
         count += 1;
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let schema: Value = serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
-        assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{name}");
+        assert_eq!(
+            schema["$schema"], "https://json-schema.org/draft/2020-12/schema",
+            "{name}"
+        );
         let version = &schema["properties"]["schema"]["const"];
         assert_eq!(*version, format!("guestmark/{name}/1"));
         each_object(&schema, &mut |object| {
-            assert!(object.contains_key("description") || !object.contains_key("type"), "{object:?}");
+            assert!(
+                object.contains_key("description") || !object.contains_key("type"),
+                "{object:?}"
+            );
             if object.get("type") == Some(&Value::from("object")) {
-                assert_eq!(object.get("additionalProperties"), Some(&Value::from(false)), "{name}");
+                assert_eq!(
+                    object.get("additionalProperties"),
+                    Some(&Value::from(false)),
+                    "{name}"
+                );
             }
         });
         // A schema that took anything would prove nothing.

@@ -25,7 +25,10 @@ impl Tool {
     /// The tool is missing.
     pub(crate) fn run(&self, command: &mut Command) -> Output {
         let path = std::env::var("PATH").unwrap_or_default();
-        match command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output() {
+        match command
+            .env("PATH", format!("{path}:/usr/sbin:/sbin"))
+            .output()
+        {
             Ok(output) => output,
             Err(error) if error.kind() == ErrorKind::NotFound => panic!(
                 "this test needs {}; install the Debian package {}",
@@ -44,7 +47,11 @@ impl Tool {
     pub(crate) fn succeeded(&self, output: Output) -> String {
         let said = String::from_utf8_lossy(&output.stderr);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{} failed: {text}{said}", self.command);
+        assert!(
+            output.status.success(),
+            "{} failed: {text}{said}",
+            self.command
+        );
         text.into_owned()
     }
 }

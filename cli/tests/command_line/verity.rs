@@ -31,14 +31,23 @@ fn reference(folder: &Path, more: &[&str]) -> String {
     let place = |name| folder.join(name).display().to_string();
     fs_err::write(folder.join("reference"), "").unwrap();
     let files = [place("data"), place("reference")];
-    let options = ["format", "--format=1", "--hash=sha256", "--data-block-size=4096"];
+    let options = [
+        "format",
+        "--format=1",
+        "--hash=sha256",
+        "--data-block-size=4096",
+    ];
     let mut arguments: Vec<&str> = options.to_vec();
     arguments.push("--hash-block-size=4096");
     arguments.extend(more);
     arguments.extend(files.iter().map(String::as_str));
     let said = VERITYSETUP.stdout(&arguments);
-    let line = said.lines().find_map(|line| line.strip_prefix("Root hash:"));
-    line.expect("veritysetup prints the root hash").trim().to_owned()
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("Root hash:"));
+    line.expect("veritysetup prints the root hash")
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -63,7 +72,10 @@ fn with_a_uuid_the_superblock_is_the_one_that_veritysetup_writes() {
     let folder = folder_with("data", &data(129));
     let path = folder.path();
     let root_hash = reference(path, &["--salt=00ff", &format!("--uuid={UUID}")]);
-    let table = stdout(path, &["verity", "data", "hash", "--salt", "00ff", "--uuid", UUID]);
+    let table = stdout(
+        path,
+        &["verity", "data", "hash", "--salt", "00ff", "--uuid", UUID],
+    );
     assert_eq!(
         table,
         format!(
@@ -104,7 +116,15 @@ fn a_tree_never_takes_the_place_of_its_data() {
     }
     refused(
         path,
-        &["verity", "data", "data", "--salt", "-", "--hash-offset", "4096"],
+        &[
+            "verity",
+            "data",
+            "data",
+            "--salt",
+            "-",
+            "--hash-offset",
+            "4096",
+        ],
         "data: the hash area at bytes 4096 to 8192 overlaps the data at bytes 0 to 40960; move one \
          of them",
     );
@@ -129,7 +149,15 @@ fn data_that_is_not_whole_blocks_is_refused() {
     );
     refused(
         path,
-        &["verity", "data", "hash", "--salt", "-", "--data-blocks", "2"],
+        &[
+            "verity",
+            "data",
+            "hash",
+            "--salt",
+            "-",
+            "--data-blocks",
+            "2",
+        ],
         "data: --data-blocks 2 needs 8192 bytes, the file has 5000; give at most 1",
     );
     assert!(!path.join("hash").exists());
@@ -139,10 +167,20 @@ fn data_that_is_not_whole_blocks_is_refused() {
 fn a_salt_that_is_none_is_refused() {
     let refused = |salt: &str, reason: &str| {
         let message = format!("invalid value '{salt}' for '--salt <HEX>': {reason}");
-        misused(Path::new("."), &["verity", "data", "hash", "--salt", salt], &message);
+        misused(
+            Path::new("."),
+            &["verity", "data", "hash", "--salt", salt],
+            &message,
+        );
     };
-    refused("0g", "salt \"0g\" is not hexadecimal; write two digits a byte, or \"-\" for no salt");
-    refused(&"ab".repeat(257), "salt of 257 bytes; dm-verity takes at most 256");
+    refused(
+        "0g",
+        "salt \"0g\" is not hexadecimal; write two digits a byte, or \"-\" for no salt",
+    );
+    refused(
+        &"ab".repeat(257),
+        "salt of 257 bytes; dm-verity takes at most 256",
+    );
 }
 
 #[test]
@@ -150,7 +188,15 @@ fn a_hash_area_within_a_block_is_refused() {
     let folder = folder_with("data", &data(1));
     refused(
         folder.path(),
-        &["verity", "data", "hash", "--salt", "-", "--hash-offset", "512"],
+        &[
+            "verity",
+            "data",
+            "hash",
+            "--salt",
+            "-",
+            "--hash-offset",
+            "512",
+        ],
         "hash offset 512 is not a multiple of 4096, which it must be without a superblock",
     );
 }
