@@ -18,10 +18,10 @@ fn guestmark(arguments: &[&str], file: &Path) -> assert_cmd::assert::Assert {
 /// A disk image with a hash tree without salt, which can be checked by itself.
 fn disk(folder: &TempDir) -> PathBuf {
     let root = folder.path().join("root");
-    fs::create_dir(&root).unwrap();
-    fs::write(root.join("file"), [b'x'; 20_000]).unwrap();
+    fs::create_dir(&root).expect("a new folder");
+    fs::write(root.join("file"), [b'x'; 20_000]).expect("a new file");
     let image = folder.path().join("disk.img");
-    let output = image.to_str().unwrap();
+    let output = image.to_str().expect("a UTF-8 path");
     guestmark(&["pack", "--verity", "--quiet", "-o", output], &root).success();
     image
 }
