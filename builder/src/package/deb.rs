@@ -154,7 +154,7 @@ mod tests {
             version: "1:2-3".to_owned(),
             architecture: "amd64".to_owned(),
             archive: "debian".to_owned(),
-            path: "pool/main/h/hello/hello_2-3_amd64.deb".to_owned(),
+            path: "pool/main/h/hello/hello_2-3_amd64.deb".to_owned().try_into().unwrap(),
             size: 0,
             sha256: guestmark_measure::Sha256Digest::new([0; 32]),
             sets: vec!["rootfs".to_owned()],

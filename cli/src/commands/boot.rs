@@ -27,11 +27,13 @@ const NOTE: &str = "The processor was emulated, without SEV-SNP.";
 
 pub(crate) fn run(args: Boot, output: &Output) -> anyhow::Result<Outcome> {
     let path = args.directory.join(MEASUREMENT_NAME);
-    let text = fs_err::read_to_string(&path)
-        .with_context(|| format!(
-                "{} is not the output of a build; give the folder that `guestmark build` wrote",
-                args.directory.display()
-            ))?;
+    if !path.exists() {
+        anyhow::bail!(
+            "{}: no build is here; give the folder that `guestmark build` wrote",
+            path.display()
+        );
+    }
+    let text = fs_err::read_to_string(&path)?;
     let measurement: Measurement = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a build's measurement", path.display()))?;
     let wanted = if args.debug_variant { "debug" } else { "production" };

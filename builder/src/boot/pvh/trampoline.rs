@@ -45,6 +45,10 @@ pub(super) fn page(start: Gpa, vmsa: &SevVmsa, root: Gpa) -> Result<Box<Page>, P
 
     // 32-bit code, paging off.
     code.emit(&[0xfa]); // cli
+    // QEMU's firmware leaves a timer ticking through the 8259 interrupt controllers. A kernel whose
+    // ACPI tables have none has no driver to silence them, and takes a tick for a CPU exception.
+    code.emit(&[0xb0, 0xff]); // mov al, all interrupts masked
+    code.emit(&[0xe6, 0x21, 0xe6, 0xa1]); // out 0x21, al; out 0xa1, al
     let own_gdtr = code.address(OWN_GDTR);
     code.emit(&[0x0f, 0x01, 0x15]).u32(own_gdtr); // lgdt [own]
     code.mov_eax(low_32("CR4", vmsa.cr4)?)
