@@ -86,10 +86,12 @@ pub fn write<W: Write>(
 }
 
 fn add_modules(tree: &mut Tree, kernel: &Tree, names: &[String]) -> Result<(), InitrdError> {
-    let modules = modules::in_load_order(kernel, names)?;
-    if !modules.is_empty() {
-        add_directory(tree, b"modules", &Origin::rule("initrd.modules"))?;
+    // A kernel that has everything built in may come without a folder of modules.
+    if names.is_empty() {
+        return Ok(());
     }
+    let modules = modules::in_load_order(kernel, names)?;
+    add_directory(tree, b"modules", &Origin::rule("initrd.modules"))?;
     for (number, module) in modules.into_iter().enumerate() {
         let path = format!("modules/{number:03}-{}.ko", module.name);
         insert(tree, path.as_bytes(), module.node)?;

@@ -73,7 +73,7 @@ fn an_archive_without_a_mirror_is_refused_with_all_four_ways_to_name_one() {
 #[test]
 fn an_index_signed_by_a_stranger_is_refused_and_nothing_is_locked() {
     let tiny = Tiny::new();
-    tiny.write("key.asc", include_str!("tiny/stranger.asc"));
+    tiny.write("key.asc", include_str!("../../../recipes/debian-12/keys/debian-release-bookworm.asc"));
     let assert = guestmark(tiny.path()).args(tiny.lock(&[])).assert().code(2).stdout("");
     let said = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
     assert!(said.contains("dists/tiny/InRelease: ") && said.contains("sign"), "{said}");

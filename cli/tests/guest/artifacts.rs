@@ -37,7 +37,11 @@ pub(crate) fn artifacts() -> &'static Artifacts {
             .arg("--output")
             .arg(&directory)
             .current_dir("/")
-            .envs([("TZ", "UTC+11"), ("LC_ALL", "C"), ("RAYON_NUM_THREADS", "7")]);
+            .envs([
+                ("TZ", "UTC+11"),
+                ("LC_ALL", "C"),
+                ("RAYON_NUM_THREADS", "7"),
+            ]);
         run(&mut build, "dash");
         let measurement = fs_err::read(directory.join(MEASUREMENT_NAME)).unwrap();
         Artifacts {
@@ -106,8 +110,15 @@ fn the_id_block_is_of_the_digest_on_qemu_and_the_recipes_identity() {
         assert_eq!(IdBlock::from_bytes(&bytes), Ok(expected));
         // The file itself asks for the same policy, and is not signed.
         let platform = file.platform(PlatformType::SevSnp).unwrap();
-        assert_eq!(file.guest_policy(platform.mask), Some(identity.policy.bits()));
+        assert_eq!(
+            file.guest_policy(platform.mask),
+            Some(identity.policy.bits())
+        );
         let headers = file.directives().iter();
-        assert!(!headers.map(|header| header.name()).any(|name| name == "SNP ID block"));
+        assert!(
+            !headers
+                .map(|header| header.name())
+                .any(|name| name == "SNP ID block")
+        );
     }
 }

@@ -12,6 +12,7 @@
 mod acpi;
 mod agent;
 mod artifacts;
+mod console;
 mod interruption;
 mod machine;
 mod memory;

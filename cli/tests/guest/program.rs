@@ -10,7 +10,8 @@ pub(crate) const GUESTMARK: &str = env!("CARGO_BIN_EXE_guestmark");
 
 /// The recipe's folder.
 pub(crate) fn recipe() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/debian-12")
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    workspace.join("recipes/debian-12")
 }
 
 /// A folder for what tests build, gone when dropped.

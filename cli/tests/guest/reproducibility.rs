@@ -18,7 +18,10 @@ fn a_build_elsewhere_by_somebody_else_gives_the_same_bytes() {
         (&recipe(), "recipe of debian"),
         (&here.store, "store"),
     ] {
-        run(command(&["cp", "-r"]).arg(from).arg(elsewhere.join(to)), "coreutils");
+        run(
+            command(&["cp", "-r"]).arg(from).arg(elsewhere.join(to)),
+            "coreutils",
+        );
     }
     fs_err::create_dir(elsewhere.join("tmp")).unwrap();
     let user = another_user(elsewhere);
@@ -28,26 +31,46 @@ fn a_build_elsewhere_by_somebody_else_gives_the_same_bytes() {
     build
         .args(["taskset", "--cpu-list", &one_core()])
         .args(user)
-        .args(["./program", "build", "recipe of debian", "--offline", "--store", "store"])
+        .args([
+            "./program",
+            "build",
+            "recipe of debian",
+            "--offline",
+            "--store",
+            "store",
+        ])
         .current_dir(elsewhere)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("HOME", elsewhere.join("nowhere"))
         .env("TMPDIR", elsewhere.join("tmp"))
-        .envs([("TZ", "UTC-13"), ("LC_ALL", "tr_TR.UTF-8"), ("LANG", "ja_JP.UTF-8")]);
+        .envs([
+            ("TZ", "UTC-13"),
+            ("LC_ALL", "tr_TR.UTF-8"),
+            ("LANG", "ja_JP.UTF-8"),
+        ]);
     run(&mut build, "util-linux");
 
     let there = elsewhere.join("debian-12");
     for directory in [&here.directory, &there] {
         let mut sums = Command::new("sha256sum");
-        sums.args(["--strict", "--check", "SHA256SUMS"]).current_dir(directory);
+        sums.args(["--strict", "--check", "SHA256SUMS"])
+            .current_dir(directory);
         run(&mut sums, "coreutils");
         assert_eq!(mode(directory), 0o755);
     }
     let (ours, theirs) = (files(&here.directory), files(&there));
-    assert!(ours.keys().eq(theirs.keys()), "{:?} {:?}", ours.keys(), theirs.keys());
+    assert!(
+        ours.keys().eq(theirs.keys()),
+        "{:?} {:?}",
+        ours.keys(),
+        theirs.keys()
+    );
     for (name, bytes) in &ours {
-        let differs = bytes.iter().zip(&theirs[name]).position(|(one, other)| one != other);
+        let differs = bytes
+            .iter()
+            .zip(&theirs[name])
+            .position(|(one, other)| one != other);
         assert_eq!(differs, None, "the first byte of {name} that differs");
         assert_eq!(bytes.len(), theirs[name].len(), "{name}");
     }
@@ -59,14 +82,25 @@ fn another_user(folder: &Path) -> &'static [&'static str] {
     if !root {
         return &["unshare", "--user", "--map-root-user"];
     }
-    run(command(&["chown", "-R", "65534:65534"]).arg(folder), "coreutils");
-    &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    run(
+        command(&["chown", "-R", "65534:65534"]).arg(folder),
+        "coreutils",
+    );
+    &[
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ]
 }
 
 /// A core that this process may run on.
 fn one_core() -> String {
     let status = fs_err::read_to_string("/proc/self/status").unwrap();
-    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let cores = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap();
     let first = cores.trim_start().chars().take_while(char::is_ascii_digit);
     first.collect()
 }

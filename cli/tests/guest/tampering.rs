@@ -39,7 +39,11 @@ fn with_flipped_bit(partition: usize, folder: &Path) -> PathBuf {
     let partition = &table["partitiontable"]["partitions"][partition - 1];
     let offset = partition["start"].as_u64().unwrap() * 512;
 
-    let file = fs_err::File::options().read(true).write(true).open(&disk).unwrap();
+    let file = fs_err::File::options()
+        .read(true)
+        .write(true)
+        .open(&disk)
+        .unwrap();
     let mut byte = [0];
     file.file().read_exact_at(&mut byte, offset).unwrap();
     byte[0] ^= 1;
@@ -58,7 +62,11 @@ fn a_flipped_bit_in_the_root_file_system_panics_the_kernel() {
 fn a_flipped_bit_in_the_hash_tree_panics_the_kernel() {
     let folder = folder();
     let disk = with_flipped_bit(2, folder.path());
-    expect_panic_over(": metadata block 0 is corrupted", &artifacts().igvm(), &disk);
+    expect_panic_over(
+        ": metadata block 0 is corrupted",
+        &artifacts().igvm(),
+        &disk,
+    );
 }
 
 #[test]
@@ -80,9 +88,12 @@ fn another_root_hash_panics_the_kernel_and_changes_the_launch_digest() {
 
 /// Puts `new` in the place of `old`, which `bytes` must hold once, in a page's data: no header
 /// covers that with a checksum.
-pub(crate) fn replace_in(bytes: &mut [u8], old: &[u8], new: &[u8]) {
+fn replace_in(bytes: &mut [u8], old: &[u8], new: &[u8]) {
     assert_eq!(old.len(), new.len());
-    let mut places = bytes.windows(old.len()).enumerate().filter(|(_, window)| *window == old);
+    let mut places = bytes
+        .windows(old.len())
+        .enumerate()
+        .filter(|(_, window)| *window == old);
     let (place, _) = places.next().unwrap();
     assert!(places.next().is_none());
     drop(places);
