@@ -6,6 +6,7 @@ mod assemble;
 mod boot;
 mod build;
 mod help;
+mod inspect;
 mod lock;
 mod measure;
 mod pack;
