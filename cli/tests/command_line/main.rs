@@ -1,11 +1,17 @@
 //! The program as people and scripts meet it: what it prints where, which exit status it ends
 //! with, and what it says about input that is wrong.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy takes only functions marked #[test] for tests, not what they call"
+)]
+
 mod archive;
 mod assemble;
 mod boot;
 mod build;
 mod help;
+mod inspect;
 mod lock;
 mod measure;
 mod pack;
