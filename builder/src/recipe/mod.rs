@@ -363,3 +363,20 @@ impl Recipe {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::MADE_UP_RECIPE;
+
+    #[test]
+    fn a_command_line_that_does_not_cover_the_root_file_system_is_refused() {
+        let text = MADE_UP_RECIPE.replace("debug = \"{root_hash}\"", "debug = \"quiet\"");
+        let error = Recipe::parse(&text, Path::new("recipe.toml")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "recipe.toml: command-line.debug has no {root_hash}; without it the launch digest \
+             does not cover the root file system"
+        );
+    }
+}

@@ -31,8 +31,8 @@ packages = { archive = "debian", names = ["linux"] }
 kind = "qemu-guest-agent"
 port = "agent"
 [command-line]
-production = ""
-debug = ""
+production = "{root_hash}"
+debug = "{root_hash}"
 [disk]
 file = "disk.img"
 [igvm]

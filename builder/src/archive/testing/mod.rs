@@ -24,7 +24,7 @@ pub(crate) fn recipe(folder: &Path, names: &[&str]) -> Recipe {
         recipe = {{ name = "test", description = "A test.", architecture = "amd64" }}
         rootfs.packages = {{ archive = "debian", names = {names:?} }}
         agent = {{ kind = "qemu-guest-agent", port = "org.qemu.guest_agent.0" }}
-        command-line = {{ production = "quiet", debug = "" }}
+        command-line = {{ production = "{{root_hash}}", debug = "{{root_hash}}" }}
         disk.file = "disk.img"
 
         [identity]
