@@ -48,11 +48,13 @@ pub fn check(
             file: tree,
             offset: tree_offset + level.start * BLOCK_SIZE,
             count: level.end - level.start,
+            still: true,
         },
         None => Blocks {
             file: data.file,
             offset: data.offset,
             count: data.blocks,
+            still: true,
         },
     };
 

@@ -9,6 +9,7 @@ mod hasher;
 mod salt;
 mod shape;
 mod superblock;
+mod window;
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -209,12 +210,14 @@ pub fn format(
         file: data.file,
         offset: data.offset,
         count: data.blocks,
+        still: identity(data.file)? != identity(area.file)?,
     };
     for level in shape.levels().rev() {
         let target = Blocks {
             file: area.file,
             offset: tree_offset + level.start * BLOCK_SIZE,
             count: level.end - level.start,
+            still: false,
         };
         hasher::hash_level(source, target, &parameters.salt)?;
         source = target;
@@ -244,7 +247,6 @@ fn tree_offset(area: HashArea<'_>, superblock: bool) -> Result<u64, VerityError>
 }
 
 fn refuse_overlap(data: Data<'_>, area: HashArea<'_>, hash_end: u64) -> Result<(), VerityError> {
-    let identity = |file: &File| file.metadata().map(|meta| (meta.dev(), meta.ino()));
     let data_end = data.offset + data.blocks * BLOCK_SIZE;
     let apart = data_end <= area.offset || hash_end <= data.offset;
     if apart || identity(data.file)? != identity(area.file)? {
@@ -257,6 +259,11 @@ fn refuse_overlap(data: Data<'_>, area: HashArea<'_>, hash_end: u64) -> Result<(
         data_start: data.offset,
         data_end,
     })
+}
+
+/// Device and inode: equal for two handles of one file.
+fn identity(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// The end of a range, below 2^63 so that later sums cannot overflow: file offsets are signed.
