@@ -1,11 +1,13 @@
 //! The chain of page records that becomes the launch digest.
 
+use std::borrow::Borrow;
+
 use rayon::prelude::*;
 use sha2::{Digest, Sha384};
 use zerocopy::little_endian::{U16, U64};
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::lanes;
+use crate::lanes::{self, Page};
 use crate::{DistinctPages, LaunchDigest, PageRecord, Sha384Digest};
 
 /// Pages hashed between two looks at the chains: enough to keep all cores busy, and the chains
@@ -33,43 +35,54 @@ const PAGE_INFO_SIZE: u16 = 0x70;
 const _: () = assert!(size_of::<PageInfo>() == PAGE_INFO_SIZE as usize);
 
 /// The launch digest so far, and the records yet to come.
-struct Chain<'r> {
+struct Chain<R> {
     digest: LaunchDigest,
-    rest: &'r [PageRecord],
+    next: Option<PageRecord>,
+    rest: R,
 }
 
-impl<'r> Chain<'r> {
-    fn new(records: &'r [PageRecord]) -> Self {
+impl<R: Iterator<Item: Borrow<PageRecord>>> Chain<R> {
+    fn new(mut records: R) -> Self {
         Self {
             digest: LaunchDigest::new([0; 48]),
+            next: records.next().map(|record| *record.borrow()),
             rest: records,
         }
     }
 
     /// Folds records into the digest up to the first whose page is not among `hashed`.
     fn advance(&mut self, hashed: &[Sha384Digest]) {
-        while let [record, rest @ ..] = self.rest {
+        while let Some(record) = self.next {
             let contents = match record.contents() {
-                None => &[0; 48],
+                None => None,
                 Some(page) => match hashed.get(page.index()) {
                     None => return,
-                    Some(digest) => digest.as_bytes(),
+                    contents => contents,
                 },
             };
-            let info = PageInfo {
-                digest_current: *self.digest.as_bytes(),
-                contents: *contents,
-                length: U16::new(PAGE_INFO_SIZE),
-                page_type: record.page_type().to_wire(),
-                imi_page: 0,
-                vmpl_permissions: [0; 3],
-                reserved: 0,
-                gpa: U64::new(record.gpa().get()),
-            };
-            self.digest = LaunchDigest::new(Sha384::digest(info.as_bytes()).into());
-            self.rest = rest;
+            self.digest = link(self.digest, &record, contents);
+            self.next = self.rest.next().map(|record| *record.borrow());
         }
     }
+}
+
+/// The launch digest after `record`, whose measured contents have the digest `contents`.
+pub(crate) fn link(
+    so_far: LaunchDigest,
+    record: &PageRecord,
+    contents: Option<&Sha384Digest>,
+) -> LaunchDigest {
+    let info = PageInfo {
+        digest_current: *so_far.as_bytes(),
+        contents: contents.map_or([0; 48], |contents| *contents.as_bytes()),
+        length: U16::new(PAGE_INFO_SIZE),
+        page_type: record.page_type().to_wire(),
+        imi_page: 0,
+        vmpl_permissions: [0; 3],
+        reserved: 0,
+        gpa: U64::new(record.gpa().get()),
+    };
+    LaunchDigest::new(Sha384::digest(info.as_bytes()).into())
 }
 
 /// The launch digest of each stream of records; all records are of `pages`.
@@ -78,13 +91,17 @@ impl<'r> Chain<'r> {
 ///
 /// # Panics
 /// A record names a page that `pages` does not have.
-pub fn fold_page_records(
+pub fn fold_page_records<S>(
     pages: &DistinctPages<'_>,
-    streams: &[Vec<PageRecord>],
-) -> Vec<LaunchDigest> {
+    streams: impl IntoIterator<Item = S>,
+) -> Vec<LaunchDigest>
+where
+    S: IntoIterator<Item: Borrow<PageRecord>, IntoIter: Send>,
+{
     let pages = pages.pages();
     let mut digests = vec![Sha384Digest::new([0; 48]); pages.len()];
-    let mut chains: Vec<Chain<'_>> = streams.iter().map(|records| Chain::new(records)).collect();
+    let streams = streams.into_iter();
+    let mut chains: Vec<_> = streams.map(|it| Chain::new(it.into_iter())).collect();
     for (segment, pages) in pages.chunks(SEGMENT).enumerate() {
         let (hashed, next) = digests.split_at_mut(segment * SEGMENT);
         rayon::join(
@@ -93,22 +110,25 @@ pub fn fold_page_records(
                     .par_iter_mut()
                     .for_each(|chain| chain.advance(hashed))
             },
-            || {
-                pages
-                    .par_chunks(BATCH)
-                    .zip(next.par_chunks_mut(BATCH))
-                    .for_each(|(pages, digests)| lanes::sha384_pages(pages, digests));
-            },
+            || hash(pages, next),
         );
     }
     chains
         .par_iter_mut()
         .for_each(|chain| chain.advance(&digests));
     assert!(
-        chains.iter().all(|chain| chain.rest.is_empty()),
+        chains.iter().all(|chain| chain.next.is_none()),
         "records are of these pages"
     );
     chains.into_iter().map(|chain| chain.digest).collect()
+}
+
+/// Hashes pages on all cores.
+pub(crate) fn hash(pages: &[&Page], digests: &mut [Sha384Digest]) {
+    pages
+        .par_chunks(BATCH)
+        .zip(digests.par_chunks_mut(BATCH))
+        .for_each(|(pages, digests)| lanes::sha384_pages(pages, digests));
 }
 
 #[cfg(test)]
@@ -147,6 +167,6 @@ mod tests {
             })
         };
         let expected = [by_definition(&up), by_definition(&down)].map(LaunchDigest::new);
-        assert_eq!(fold_page_records(&distinct, &[up, down]), expected);
+        assert_eq!(fold_page_records(&distinct, [up, down]), expected);
     }
 }

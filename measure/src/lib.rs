@@ -23,7 +23,9 @@ pub use digest::{LaunchDigest, ParseDigestError, Sha256Digest, Sha384Digest};
 pub use distinct_pages::{DistinctPages, PageId};
 pub use gpa::{Gpa, PAGE_SIZE};
 pub use loader::{
-    Caveat, LaunchPages, Loader, ParseLoaderError, Refusal, caveats, launch_digest, launch_digests,
+    Assessment, Caveat, Change, Difference, Divergence, Launch, LaunchPages, Loader,
+    LoaderAssessment, PageRecords, ParseLoaderError, Refusal, Warning, assess, caveats,
+    launch_digest, launch_digests,
 };
 pub use page_record::{PageRecord, PageType, UnreadPage};
 pub use verdict::{LoaderVerdict, verdicts};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::{Gpa, PageId};
 
 /// Type of a launched page, as in PAGE_INFO and SNP_LAUNCH_UPDATE (SEV-SNP Firmware ABI,
@@ -42,9 +44,16 @@ impl PageType {
     }
 }
 
+impl Serialize for PageType {
+    /// As its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
 impl fmt::Display for PageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

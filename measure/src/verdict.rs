@@ -1,11 +1,12 @@
-//! What each loader makes of a file, in the form that is printed and published.
+//! What each loader makes of a file, in the form that is published with a build.
 
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
 use crate::igvm::IgvmFile;
-use crate::{LaunchDigest, Loader, caveats, launch_digests};
+use crate::loader::{LoaderAssessment, assess};
+use crate::{LaunchDigest, Loader};
 
 /// What one loader makes of an IGVM file: a digest, or a reason why there is none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,34 +19,25 @@ pub struct LoaderVerdict {
     /// Why it cannot load the file, or why no digest can be promised for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// Why a guest may launch with another digest all the same.
+    /// Why a guest may launch with another digest or state all the same, or not at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caveats: Vec<String>,
 }
 
+impl From<LoaderAssessment> for LoaderVerdict {
+    fn from(assessed: LoaderAssessment) -> Self {
+        Self {
+            loader: assessed.loader,
+            launch_digest: assessed.launch_digest,
+            refused: assessed.refused.map(|refusal| refusal.to_string()),
+            caveats: assessed.caveats.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
 /// The verdict of every loader on `file`, in the order of [`Loader::ALL`]; `vcpus` as for
-/// [`launch_digests`].
+/// [`crate::launch_digests`].
 pub fn verdicts(file: &IgvmFile<'_>, vcpus: Option<NonZeroU32>) -> Vec<LoaderVerdict> {
-    let digests = launch_digests(file, vcpus).into_iter();
-    digests
-        .map(|(loader, digest)| {
-            let (launch_digest, refused) = match digest {
-                Ok(digest) => (Some(digest), None),
-                Err(refusal) => (None, Some(refusal.to_string())),
-            };
-            let caveats = match launch_digest {
-                Some(_) => caveats(file, loader)
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                None => Vec::new(),
-            };
-            LoaderVerdict {
-                loader,
-                launch_digest,
-                refused,
-                caveats,
-            }
-        })
-        .collect()
+    let assessed = assess(file, vcpus).loaders;
+    assessed.into_iter().map(LoaderVerdict::from).collect()
 }

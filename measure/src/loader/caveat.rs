@@ -1,15 +1,19 @@
-//! What a loader changes in the state of processors, so that its digest is another.
+//! Why a guest may launch with another digest or state than its file says, or not at all.
 
 use std::fmt;
 
-use super::profile::VpContexts;
-use super::{KVM_VMSA_GPA, Loader};
-use crate::Gpa;
-use crate::igvm::{Directive, IgvmFile, PlatformType, VpState};
-use crate::lanes::Page;
+use serde::{Serialize, Serializer};
 
-/// A reason why a guest may launch with another digest than predicted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::profile::{Policy, VpContexts};
+use super::{KVM_VMSA_GPA, Loader};
+use crate::igvm::{Directive, IgvmFile, PlatformType, VpContext, VpState};
+use crate::lanes::Page;
+use crate::{Gpa, LaunchDigest};
+
+/// A reason why a guest may launch with another digest or state than its file says, or not at
+/// all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Caveat {
     /// KVM builds VMSAs from registers and forces some of them.
@@ -19,8 +23,10 @@ pub enum Caveat {
         /// The register or bit.
         register: &'static str,
         /// The value in the file.
+        #[serde(serialize_with = "as_hex")]
         found: u64,
         /// The value KVM gives it.
+        #[serde(serialize_with = "as_hex")]
         kept: u64,
     },
     /// KVM puts VMSAs at one address only.
@@ -38,6 +44,41 @@ pub enum Caveat {
         /// The address in the file.
         gpa: Gpa,
     },
+    /// Cloud Hypervisor on the Microsoft hypervisor copies the state of the first processor only.
+    VmsaNotCopied {
+        /// The processor.
+        vp_index: u16,
+    },
+    /// The loader has a policy of its own.
+    PolicyNotKept {
+        /// The policy in the file.
+        #[serde(serialize_with = "as_hex")]
+        found: u64,
+        /// The policy that the guest is launched with.
+        #[serde(serialize_with = "as_hex")]
+        kept: u64,
+    },
+    /// The firmware launches nothing but what the ID block names.
+    IdBlockDigest {
+        /// The launch digest in the ID block.
+        expected: LaunchDigest,
+    },
+    /// The loader fills the ID block's policy with one of its own, which is not the file's.
+    IdBlockPolicy {
+        /// The policy in the file.
+        #[serde(serialize_with = "as_hex")]
+        found: u64,
+        /// The policy that the ID block must be signed with.
+        #[serde(serialize_with = "as_hex")]
+        needed: u64,
+    },
+    /// The policy of the ID block is the file's, and the file has none.
+    IdBlockWithoutPolicy,
+}
+
+/// As hexadecimal text: JSON numbers lose precision past 2^53.
+pub(super) fn as_hex<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{number:#x}"))
 }
 
 impl fmt::Display for Caveat {
@@ -63,42 +104,99 @@ impl fmt::Display for Caveat {
                 "VP {vp_index}: the VMSA at {gpa} lies outside guest memory, from where the \
                  loader reads it"
             ),
+            Self::VmsaNotCopied { vp_index } => write!(
+                f,
+                "VP {vp_index}: the VMSA is not copied, the processor is launched with zeros"
+            ),
+            Self::PolicyNotKept { found, kept } => write!(
+                f,
+                "the guest policy is {found:#x} in the file, and the loader launches with \
+                 {kept:#x}: a report shows the latter"
+            ),
+            Self::IdBlockDigest { expected } => write!(
+                f,
+                "the ID block is for the launch digest {expected}: the firmware will refuse the \
+                 guest"
+            ),
+            Self::IdBlockPolicy { found, needed } => write!(
+                f,
+                "an ID block signed for the file's policy, {found:#x}, does not fit: the loader \
+                 fills in {needed:#x}, sign it for that"
+            ),
+            Self::IdBlockWithoutPolicy => f.write_str(
+                "the file has an ID block and no guest policy: the loader chooses the policy that \
+                 the ID block must be signed for",
+            ),
         }
     }
 }
 
-/// What may make the digest of `file` under `loader` differ from [`super::launch_digest`].
-pub fn caveats(file: &IgvmFile<'_>, loader: Loader) -> Vec<Caveat> {
+/// What may make a guest under `loader`, which leads to `digest`, differ from what `file` says.
+pub fn caveats(file: &IgvmFile<'_>, loader: Loader, digest: LaunchDigest) -> Vec<Caveat> {
     let Some(platform) = file.platform(PlatformType::SevSnp) else {
         return Vec::new();
     };
     let mut found = Vec::new();
-    for directive in file
-        .directives()
-        .iter()
-        .filter(|it| it.applies_to(platform.mask))
-    {
-        let Directive::VpContext(context) = directive else {
-            continue;
-        };
-        let VpState::Vmsa(vmsa) = context.state else {
-            continue;
-        };
-        let (vp_index, gpa) = (context.vp_index, context.gpa);
-        match loader.profile().vp_context {
-            VpContexts::LastAtKvmAddress => {
-                if gpa != KVM_VMSA_GPA {
-                    found.push(Caveat::VmsaMoved { vp_index, gpa });
+    let mut has_id_block = false;
+    for directive in file.directives() {
+        match directive {
+            it if !it.applies_to(platform.mask) => {}
+            Directive::VpContext(context) => found.extend(of_context(context, loader)),
+            Directive::SnpIdBlock(block) => {
+                has_id_block = true;
+                let expected = block.launch_digest();
+                if expected != digest {
+                    found.push(Caveat::IdBlockDigest { expected });
                 }
-                found.extend(KVM_FORCES.iter().filter_map(|it| it.caveat(vp_index, vmsa)));
             }
-            VpContexts::InPlaceFirstOnly if gpa == KVM_VMSA_GPA => {
-                found.push(Caveat::VmsaOutsideMemory { vp_index, gpa });
-            }
-            VpContexts::InPlace | VpContexts::InPlaceFirstOnly => {}
+            _ => {}
         }
     }
+    found.extend(of_policy(
+        file.guest_policy(platform.mask),
+        loader.profile().policy,
+        has_id_block,
+    ));
     found
+}
+
+fn of_context(context: &VpContext<'_>, loader: Loader) -> Vec<Caveat> {
+    let VpState::Vmsa(vmsa) = context.state else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    let (vp_index, gpa) = (context.vp_index, context.gpa);
+    match loader.profile().vp_context {
+        VpContexts::LastAtKvmAddress => {
+            if gpa != KVM_VMSA_GPA {
+                found.push(Caveat::VmsaMoved { vp_index, gpa });
+            }
+            found.extend(KVM_FORCES.iter().filter_map(|it| it.caveat(vp_index, vmsa)));
+        }
+        VpContexts::InPlaceFirstOnly => {
+            if gpa == KVM_VMSA_GPA {
+                found.push(Caveat::VmsaOutsideMemory { vp_index, gpa });
+            }
+            if vp_index != 0 {
+                found.push(Caveat::VmsaNotCopied { vp_index });
+            }
+        }
+        VpContexts::InPlace => {}
+    }
+    found
+}
+
+fn of_policy(in_file: Option<u64>, policy: Policy, has_id_block: bool) -> Vec<Caveat> {
+    match (in_file, policy) {
+        (Some(found), Policy::Always(kept)) if found != kept => {
+            let needed = kept;
+            let id_block = has_id_block.then_some(Caveat::IdBlockPolicy { found, needed });
+            let of_guest = Caveat::PolicyNotKept { found, kept };
+            std::iter::once(of_guest).chain(id_block).collect()
+        }
+        (None, Policy::OfFile) if has_id_block => vec![Caveat::IdBlockWithoutPolicy],
+        _ => Vec::new(),
+    }
 }
 
 /// Bits of a VMSA that KVM sets whatever the file says.

@@ -1,22 +1,32 @@
 //! What each loader makes of an IGVM file, and the launch digest that follows.
 
+mod assessment;
 mod caveat;
+mod difference;
+mod launch;
+mod portability;
 mod profile;
 mod records;
 mod refusal;
+mod warning;
 
+pub use assessment::{Assessment, LoaderAssessment, assess};
 pub use caveat::{Caveat, caveats};
+pub use difference::{Difference, Divergence};
+pub use launch::Launch;
+pub use portability::Change;
+pub use records::PageRecords;
 pub use refusal::Refusal;
+pub use warning::Warning;
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use records::Launch;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::igvm::{Directive, IgvmFile, VpState};
-use crate::{DistinctPages, Gpa, LaunchDigest, PageId, PageRecord, fold_page_records};
+use crate::{DistinctPages, Gpa, LaunchDigest, PageId, fold_page_records};
 
 /// Where KVM puts every VMSA (`KVM_VMSA_GPA` of QEMU; the last page of 48-bit memory).
 const KVM_VMSA_GPA: Gpa = Gpa::new(0xFFFF_FFFF_F000);
@@ -128,24 +138,19 @@ impl<'f> LaunchPages<'f> {
         &self.distinct
     }
 
-    /// What `loader` launches, in order, with `vcpus` processors or as many as the file has
-    /// contexts. Only loaders on KVM depend on the number of processors.
+    /// What `loader` launches, with `vcpus` processors or as many as the file has contexts. Only
+    /// loaders on KVM depend on the number of processors.
     ///
     /// # Errors
     /// The loader cannot load the file, or fills in what the file does not say.
-    pub fn records(
-        &self,
-        loader: Loader,
-        vcpus: Option<NonZeroU32>,
-    ) -> Result<Vec<PageRecord>, Refusal> {
-        let profile = loader.profile();
-        Launch {
-            file: self.file,
-            pages: &self.by_directive,
-            profile,
-            vcpus,
-        }
-        .records()
+    pub fn launch(&self, loader: Loader, vcpus: Option<NonZeroU32>) -> Result<Launch<'_>, Refusal> {
+        Launch::new(self.file, &self.by_directive, *loader.profile(), vcpus)
+    }
+
+    fn launches(&self, vcpus: Option<NonZeroU32>) -> Vec<(Loader, Result<Launch<'_>, Refusal>)> {
+        Loader::ALL
+            .map(|loader| (loader, self.launch(loader, vcpus)))
+            .into()
     }
 }
 
@@ -163,8 +168,8 @@ pub fn launch_digest(
     vcpus: Option<NonZeroU32>,
 ) -> Result<LaunchDigest, Refusal> {
     let pages = LaunchPages::of(file);
-    let records = pages.records(loader, vcpus)?;
-    Ok(fold_page_records(pages.distinct(), &[records])[0])
+    let launch = pages.launch(loader, vcpus)?;
+    Ok(fold_page_records(pages.distinct(), [launch.records()])[0])
 }
 
 /// [`launch_digest`] for every loader, in the order of [`Loader::ALL`]. Each page is hashed
@@ -174,20 +179,40 @@ pub fn launch_digests(
     vcpus: Option<NonZeroU32>,
 ) -> Vec<(Loader, Result<LaunchDigest, Refusal>)> {
     let pages = LaunchPages::of(file);
-    let mut streams: Vec<Vec<PageRecord>> = Vec::new();
-    let stream_of_loader = Loader::ALL.map(|loader| {
-        let records = pages.records(loader, vcpus)?;
-        Ok(streams
-            .iter()
-            .position(|known| *known == records)
-            .unwrap_or_else(|| {
-                streams.push(records);
-                streams.len() - 1
+    let launches = pages.launches(vcpus);
+    let digests = fold_launches(&pages, &launches);
+    let results = launches.into_iter().zip(digests);
+    results
+        .map(|((loader, launch), digest)| (loader, launch.map(|_| digest)))
+        .collect()
+}
+
+/// The digest of each launch, zeros where there is none. Those with the same records share one
+/// chain.
+fn fold_launches(
+    pages: &LaunchPages<'_>,
+    launches: &[(Loader, Result<Launch<'_>, Refusal>)],
+) -> Vec<LaunchDigest> {
+    let mut different: Vec<&Launch<'_>> = Vec::new();
+    let chain_of_launch: Vec<Option<usize>> = launches
+        .iter()
+        .map(|(_, launch)| {
+            let launch = launch.as_ref().ok()?;
+            let known = different
+                .iter()
+                .position(|known| known.records().eq(launch.records()));
+            Some(known.unwrap_or_else(|| {
+                different.push(launch);
+                different.len() - 1
             }))
-    });
-    let digests = fold_page_records(pages.distinct(), &streams);
-    let digests = stream_of_loader.map(|stream| stream.map(|stream| digests[stream]));
-    Loader::ALL.into_iter().zip(digests).collect()
+        })
+        .collect();
+    let records = different.iter().map(|launch| launch.records());
+    let digests = fold_page_records(pages.distinct(), records);
+    chain_of_launch
+        .into_iter()
+        .map(|chain| chain.map_or(LaunchDigest::new([0; 48]), |chain| digests[chain]))
+        .collect()
 }
 
 #[cfg(test)]

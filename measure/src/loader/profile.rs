@@ -7,6 +7,7 @@ use super::Loader;
 use crate::igvm::{Directive, Initialization, ParameterKind};
 
 /// One column of the table.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Profile {
     pub(super) name: &'static str,
     pub(super) order: Order,
@@ -23,6 +24,8 @@ pub(super) struct Profile {
     pub(super) second_id_block: SecondIdBlock,
     /// Whether a file must have a guest policy.
     pub(super) guest_policy: GuestPolicy,
+    /// The policy that a guest is launched with.
+    pub(super) policy: Policy,
     /// Initialization headers that the loader stops at.
     pub(super) refuses_initialization: fn(&Initialization<'_>) -> bool,
     /// Directives that the loader stops at.
@@ -30,7 +33,7 @@ pub(super) struct Profile {
 }
 
 /// The order in which pages are launched.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// As the file has them.
     Directives,
@@ -40,34 +43,34 @@ pub(super) enum Order {
     Batches,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EmptyPage {
     NormalOfZeros,
     Zero,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SharedPage {
     Skipped,
     /// The flag is ignored.
     Normal,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CpuidXf {
     Cpuid,
     Refused,
 }
 
 /// The pages of a parameter area that are launched, as UNMEASURED.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inserted {
     EveryPage,
     FirstPage,
 }
 
 /// How the states of virtual processors are launched.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum VpContexts {
     /// Where the file puts them.
     InPlace,
@@ -78,23 +81,31 @@ pub(super) enum VpContexts {
     LastAtKvmAddress,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LargePage {
     /// The flag is ignored.
     OneSmallPage,
     EverySmallPage,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SecondIdBlock {
     Ignored,
     Refused,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GuestPolicy {
     Optional,
     Needed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// The file's guest policy.
+    OfFile,
+    /// This one, whatever the file says.
+    Always(u64),
 }
 
 pub(super) static SPEC: Profile = Profile {
@@ -108,6 +119,7 @@ pub(super) static SPEC: Profile = Profile {
     large_page: LargePage::OneSmallPage,
     second_id_block: SecondIdBlock::Ignored,
     guest_policy: GuestPolicy::Needed,
+    policy: Policy::OfFile,
     refuses_initialization: |_| false,
     refuses: |_| false,
 };
@@ -123,6 +135,7 @@ pub(super) static CLOUD_HYPERVISOR_MSHV: Profile = Profile {
     large_page: LargePage::OneSmallPage,
     second_id_block: SecondIdBlock::Refused,
     guest_policy: GuestPolicy::Optional,
+    policy: Policy::Always(0x3_001F),
     refuses_initialization: |_| false,
     refuses: cloud_hypervisor_refuses,
 };
@@ -138,6 +151,7 @@ pub(super) static CLOUD_HYPERVISOR_KVM: Profile = Profile {
     large_page: LargePage::OneSmallPage,
     second_id_block: SecondIdBlock::Refused,
     guest_policy: GuestPolicy::Optional,
+    policy: Policy::OfFile,
     refuses_initialization: |_| false,
     refuses: cloud_hypervisor_refuses,
 };
@@ -153,6 +167,7 @@ pub(super) static QEMU_KVM: Profile = Profile {
     large_page: LargePage::EverySmallPage,
     second_id_block: SecondIdBlock::Refused,
     guest_policy: GuestPolicy::Optional,
+    policy: Policy::OfFile,
     refuses_initialization: |header| !matches!(header, Initialization::GuestPolicy { .. }),
     refuses: qemu_refuses,
 };
@@ -170,6 +185,7 @@ pub(super) static OPENVMM_MSHV: Profile = Profile {
     large_page: LargePage::OneSmallPage,
     second_id_block: SecondIdBlock::Refused,
     guest_policy: GuestPolicy::Optional,
+    policy: Policy::OfFile,
     refuses_initialization: |_| false,
     refuses: |directive| matches!(directive, Directive::VbsMeasurement { .. }),
 };
@@ -209,6 +225,45 @@ impl Loader {
             Self::CloudHypervisorKvm => &CLOUD_HYPERVISOR_KVM,
             Self::QemuKvm => &QEMU_KVM,
             Self::OpenvmmMshv => &OPENVMM_MSHV,
+        }
+    }
+}
+
+/// A row of the table by which two loaders that load a file may launch it differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Row {
+    Order,
+    EmptyPage,
+    SharedPage,
+    ParameterInsert,
+    VpContext,
+    LargePage,
+}
+
+impl Row {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Order,
+        Self::EmptyPage,
+        Self::SharedPage,
+        Self::ParameterInsert,
+        Self::VpContext,
+        Self::LargePage,
+    ];
+}
+
+impl Profile {
+    /// Takes over one row of `other`; gives whether it was another.
+    pub(super) fn adopt(&mut self, row: Row, other: &Self) -> bool {
+        fn replace<T: PartialEq>(mine: &mut T, theirs: T) -> bool {
+            std::mem::replace(mine, theirs) != *mine
+        }
+        match row {
+            Row::Order => replace(&mut self.order, other.order),
+            Row::EmptyPage => replace(&mut self.empty_page, other.empty_page),
+            Row::SharedPage => replace(&mut self.shared_page, other.shared_page),
+            Row::ParameterInsert => replace(&mut self.parameter_insert, other.parameter_insert),
+            Row::VpContext => replace(&mut self.vp_context, other.vp_context),
+            Row::LargePage => replace(&mut self.large_page, other.large_page),
         }
     }
 }

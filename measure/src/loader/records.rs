@@ -1,229 +1,152 @@
-//! From directives to page records, by the table of profiles.
+//! Page records of a launch, made one at a time.
 
-use std::collections::BTreeMap;
-use std::num::NonZeroU32;
+use std::slice;
 
-use super::profile::{
-    CpuidXf, EmptyPage, GuestPolicy, Inserted, LargePage, Order, Profile, SecondIdBlock,
-    SharedPage, VpContexts,
-};
-use super::{KVM_VMSA_GPA, Refusal};
-use crate::igvm::{
-    CompatibilityMask, Directive, IgvmFile, PageData, PageDataType, ParameterInsert, PlatformType,
-    VpContext,
-};
+use super::KVM_VMSA_GPA;
+use super::launch::Launch;
+use super::profile::{EmptyPage, Inserted, LargePage, VpContexts};
+use crate::igvm::{Directive, PageData, PageDataType, ParameterInsert, VpContext};
 use crate::{Gpa, PAGE_SIZE, PageId, PageRecord, UnreadPage};
 
-/// A file as one loader sees it.
-pub(super) struct Launch<'f> {
-    pub(super) file: &'f IgvmFile<'f>,
-    /// The page that each directive carries.
-    pub(super) pages: &'f [PageId],
-    pub(super) profile: &'static Profile,
-    /// Processors created; `None` for one for each context in the file.
-    pub(super) vcpus: Option<NonZeroU32>,
+/// The page records of a [`Launch`], in launch order.
+#[derive(Debug, Clone)]
+pub struct PageRecords<'l> {
+    launch: &'l Launch<'l>,
+    directives: slice::Iter<'l, u32>,
+    run: Run,
+    last: slice::Iter<'l, PageId>,
+}
+
+/// The pages that one directive launches.
+#[derive(Debug, Clone)]
+struct Run {
+    /// The address of the next page.
+    gpa: Gpa,
+    /// Pages left.
+    left: u64,
+    kind: Kind,
+}
+
+/// How the pages of a run are launched.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Unread(UnreadPage),
+    /// The first page holds this, the others zeros: a file carries 4 KiB of a large page at most.
+    Normal(PageId),
+    Vmsa(PageId),
+}
+
+impl Run {
+    const EMPTY: Self = Self {
+        gpa: Gpa::new(0),
+        left: 0,
+        kind: Kind::Unread(UnreadPage::Zero),
+    };
+}
+
+impl Iterator for Run {
+    type Item = PageRecord;
+
+    fn next(&mut self) -> Option<PageRecord> {
+        self.left = self.left.checked_sub(1)?;
+        let gpa = self.gpa;
+        // The reader takes no range that ends past the address space, so that only the page
+        // after the last has no address.
+        self.gpa = gpa.checked_add(PAGE_SIZE).unwrap_or(gpa);
+        Some(match self.kind {
+            Kind::Unread(kind) => PageRecord::without_contents(gpa, kind),
+            Kind::Vmsa(contents) => PageRecord::vmsa(gpa, contents),
+            Kind::Normal(contents) => {
+                self.kind = Kind::Normal(PageId::ZEROS);
+                PageRecord::normal(gpa, contents)
+            }
+        })
+    }
+}
+
+impl<'l> PageRecords<'l> {
+    pub(super) fn new(launch: &'l Launch<'l>) -> Self {
+        Self {
+            launch,
+            directives: launch.order.iter(),
+            run: Run::EMPTY,
+            last: launch.last.iter(),
+        }
+    }
+}
+
+impl Iterator for PageRecords<'_> {
+    type Item = PageRecord;
+
+    fn next(&mut self) -> Option<PageRecord> {
+        loop {
+            if let Some(record) = self.run.next() {
+                return Some(record);
+            }
+            match self.directives.next() {
+                Some(position) => self.run = self.launch.run(*position),
+                None => {
+                    let contents = *self.last.next()?;
+                    return Some(PageRecord::vmsa(KVM_VMSA_GPA, contents));
+                }
+            }
+        }
+    }
 }
 
 impl Launch<'_> {
-    /// The records of all pages, in launch order.
-    pub(super) fn records(&self) -> Result<Vec<PageRecord>, Refusal> {
-        let platform = self.platform()?;
-        self.check_headers(platform)?;
-        let mut records = self.pages(platform)?;
-        if self.profile.vp_context == VpContexts::LastAtKvmAddress {
-            records.extend(self.kvm_vmsas(platform)?);
+    /// The pages that the directive at `position` launches.
+    fn run(&self, position: u32) -> Run {
+        let contents = self.pages[position as usize];
+        match &self.file.directives()[position as usize] {
+            Directive::PageData(page) => self.page(page, contents),
+            Directive::ParameterInsert(insert) => self.inserted(insert),
+            Directive::VpContext(context) => self.vmsa_in_place(context, contents),
+            _ => Run::EMPTY,
         }
-        if self.profile.order == Order::Gpa {
-            records.sort_by_key(PageRecord::gpa);
-        }
-        Ok(records)
     }
 
-    fn platform(&self) -> Result<CompatibilityMask, Refusal> {
-        let platform = self.file.platform(PlatformType::SevSnp);
-        platform
-            .map(|platform| platform.mask)
-            .ok_or(Refusal::NotForSevSnp)
-    }
-
-    /// The directives that the loader obeys, with their places among all.
-    fn directives(
-        &self,
-        platform: CompatibilityMask,
-    ) -> impl Iterator<Item = (usize, &Directive<'_>)> {
-        let directives = self.file.directives().iter().enumerate();
-        directives.filter(move |(_, directive)| directive.applies_to(platform))
-    }
-
-    fn check_headers(&self, platform: CompatibilityMask) -> Result<(), Refusal> {
-        let profile = self.profile;
-        let no_policy = self.file.guest_policy(platform).is_none();
-        if profile.guest_policy == GuestPolicy::Needed && no_policy {
-            return Err(Refusal::NoGuestPolicy);
-        }
-        let initializations = self.file.initializations();
-        if let Some(header) = initializations
-            .iter()
-            .find(|it| (profile.refuses_initialization)(it))
-        {
-            return Err(Refusal::UnsupportedHeader {
-                header: header.name(),
-            });
-        }
-        let mut id_blocks = 0;
-        for (_, directive) in self.directives(platform) {
-            if (profile.refuses)(directive) {
-                return Err(Refusal::UnsupportedHeader {
-                    header: directive.name(),
-                });
+    fn page(&self, page: &PageData<'_>, contents: PageId) -> Run {
+        let kind = match page.data_type {
+            PageDataType::CpuidData | PageDataType::CpuidExtendedState => {
+                Kind::Unread(UnreadPage::Cpuid)
             }
-            id_blocks += usize::from(matches!(directive, Directive::SnpIdBlock(_)));
-        }
-        if id_blocks > 1 && profile.second_id_block == SecondIdBlock::Refused {
-            return Err(Refusal::SecondIdBlock);
-        }
-        Ok(())
-    }
-
-    /// The records of everything but the VMSAs that KVM launches.
-    fn pages(&self, platform: CompatibilityMask) -> Result<Vec<PageRecord>, Refusal> {
-        let mut launched = Vec::new();
-        let mut pending = Batch::default();
-        for (position, directive) in self.directives(platform) {
-            if self.profile.order != Order::Batches {
-                launched.append(&mut pending.records);
+            PageDataType::Secrets => Kind::Unread(UnreadPage::Secrets),
+            PageDataType::Normal if page.flags.is_unmeasured() => {
+                Kind::Unread(UnreadPage::Unmeasured)
             }
-            match directive {
-                Directive::PageData(page) => {
-                    if !pending.takes(position, page) {
-                        launched.append(&mut pending.records);
-                    }
-                    self.push_page(page, self.pages[position], &mut pending.records)?;
-                    pending.last = Some((position, *page));
-                }
-                Directive::ParameterInsert(insert) => launched.extend(self.inserted(insert)),
-                Directive::VpContext(context) => {
-                    launched.extend(self.vmsa_in_place(context, self.pages[position]));
-                }
-                _ => {}
-            }
-        }
-        launched.append(&mut pending.records);
-        Ok(launched)
-    }
-
-    fn push_page(
-        &self,
-        page: &PageData<'_>,
-        contents: PageId,
-        records: &mut Vec<PageRecord>,
-    ) -> Result<(), Refusal> {
-        let gpa = page.gpa;
-        if let (SharedPage::Skipped, true) = (self.profile.shared_page, page.flags.is_shared()) {
-            return Ok(());
-        }
-        let unread = match (page.data_type, self.profile.cpuid_xf) {
-            (PageDataType::CpuidExtendedState, CpuidXf::Refused) => {
-                return Err(Refusal::CpuidExtendedState { gpa });
-            }
-            (PageDataType::CpuidData | PageDataType::CpuidExtendedState, _) => {
-                Some(UnreadPage::Cpuid)
-            }
-            (PageDataType::Secrets, _) => Some(UnreadPage::Secrets),
-            (PageDataType::Normal, _) if page.flags.is_unmeasured() => Some(UnreadPage::Unmeasured),
-            (PageDataType::Normal, _) => match (page.data, self.profile.empty_page) {
-                (None, EmptyPage::Zero) => Some(UnreadPage::Zero),
-                (None, EmptyPage::NormalOfZeros) | (Some(_), _) => None,
+            PageDataType::Normal => match (page.data, self.profile.empty_page) {
+                (None, EmptyPage::Zero) => Kind::Unread(UnreadPage::Zero),
+                (None, EmptyPage::NormalOfZeros) | (Some(_), _) => Kind::Normal(contents),
             },
         };
         let size = match self.profile.large_page {
             LargePage::OneSmallPage => PAGE_SIZE,
             LargePage::EverySmallPage => page.size(),
         };
-        // A file carries 4 KiB of a large page at most; the rest is zeros.
-        let contents = std::iter::once(contents).chain(std::iter::repeat(PageId::ZEROS));
-        records.extend(
-            small_pages(gpa, size)
-                .zip(contents)
-                .map(|(gpa, contents)| match unread {
-                    Some(kind) => PageRecord::without_contents(gpa, kind),
-                    None => PageRecord::normal(gpa, contents),
-                }),
-        );
-        Ok(())
+        let (gpa, left) = (page.gpa, size / PAGE_SIZE);
+        Run { gpa, left, kind }
     }
 
-    fn inserted(&self, insert: &ParameterInsert) -> impl Iterator<Item = PageRecord> + use<> {
+    fn inserted(&self, insert: &ParameterInsert) -> Run {
         let size = match self.profile.parameter_insert {
             Inserted::EveryPage => insert.size,
             Inserted::FirstPage => PAGE_SIZE,
         };
-        small_pages(insert.gpa, size)
-            .map(|gpa| PageRecord::without_contents(gpa, UnreadPage::Unmeasured))
-    }
-
-    fn vmsa_in_place(&self, context: &VpContext<'_>, contents: PageId) -> Option<PageRecord> {
-        match self.profile.vp_context {
-            VpContexts::InPlaceFirstOnly if context.vp_index != 0 => {
-                Some(PageRecord::vmsa(context.gpa, PageId::ZEROS))
-            }
-            VpContexts::InPlace | VpContexts::InPlaceFirstOnly => {
-                Some(PageRecord::vmsa(context.gpa, contents))
-            }
-            VpContexts::LastAtKvmAddress => None,
+        Run {
+            gpa: insert.gpa,
+            left: size / PAGE_SIZE,
+            kind: Kind::Unread(UnreadPage::Unmeasured),
         }
     }
 
-    /// One VMSA for each processor created.
-    fn kvm_vmsas(&self, platform: CompatibilityMask) -> Result<Vec<PageRecord>, Refusal> {
-        let mut contexts = BTreeMap::new();
-        for (position, directive) in self.directives(platform) {
-            let Directive::VpContext(context) = directive else {
-                continue;
-            };
-            let vp_index = context.vp_index;
-            if contexts
-                .insert(u32::from(vp_index), self.pages[position])
-                .is_some()
-            {
-                return Err(Refusal::DuplicateVpContext { vp_index });
-            }
+    fn vmsa_in_place(&self, context: &VpContext<'_>, contents: PageId) -> Run {
+        let copied =
+            self.profile.vp_context != VpContexts::InPlaceFirstOnly || context.vp_index == 0;
+        Run {
+            gpa: context.gpa,
+            left: 1,
+            kind: Kind::Vmsa(if copied { contents } else { PageId::ZEROS }),
         }
-        let in_file = u32::try_from(contexts.len()).unwrap_or(u32::MAX);
-        let vcpus = self.vcpus.map_or(in_file.max(1), NonZeroU32::get);
-        (0..vcpus)
-            .map(|vp_index| match contexts.get(&vp_index) {
-                Some(contents) => Ok(PageRecord::vmsa(KVM_VMSA_GPA, *contents)),
-                None => Err(Refusal::NoVpContext { vp_index, vcpus }),
-            })
-            .collect()
     }
-}
-
-/// Pages that QEMU holds back to launch them in one go.
-#[derive(Default)]
-struct Batch<'f> {
-    records: Vec<PageRecord>,
-    /// The last page taken, with its place among all directives.
-    last: Option<(usize, PageData<'f>)>,
-}
-
-impl Batch<'_> {
-    /// Whether `page`, the directive at `position`, belongs to the batch: directly after the
-    /// last, in the file and in memory, and like it.
-    fn takes(&self, position: usize, page: &PageData<'_>) -> bool {
-        self.last.is_some_and(|(last_position, last)| {
-            last_position + 1 == position
-                && last.gpa.checked_add(last.size()) == Some(page.gpa)
-                && last.flags == page.flags
-                && last.data_type == page.data_type
-                && last.mask == page.mask
-                && last.data.is_some() == page.data.is_some()
-        })
-    }
-}
-
-/// The addresses of the 4 KiB pages in `size` bytes from `gpa` on.
-fn small_pages(gpa: Gpa, size: u64) -> impl Iterator<Item = Gpa> {
-    (0..size / PAGE_SIZE).map_while(move |page| gpa.checked_add(page * PAGE_SIZE))
 }

@@ -17,7 +17,8 @@ fn kept_by_kvm() -> [u8; 4096] {
 fn of(sample: &Sample, loader: Loader) -> Vec<String> {
     let bytes = sample.bytes();
     let file = IgvmFile::parse(&bytes).unwrap();
-    caveats(&file, loader)
+    let digest = launch_digest(&file, loader, None).unwrap();
+    caveats(&file, loader, digest)
         .iter()
         .map(Caveat::to_string)
         .collect()

@@ -6,8 +6,8 @@ use Loader::{CloudHypervisorKvm, CloudHypervisorMshv, OpenvmmMshv, QemuKvm, Spec
 use PageType::{Cpuid, Normal, Secrets, Unmeasured, Vmsa, Zero};
 
 use super::*;
-use crate::PageType;
 use crate::sample::{Sample, u32s, u64s};
+use crate::{PageRecord, PageType};
 
 const LARGE: u32 = 1;
 const UNMEASURED: u32 = 2;
@@ -34,7 +34,8 @@ fn with_vcpus(sample: &Sample, loader: Loader, vcpus: Option<u32>) -> Result<Lau
             .map(|page| pages.distinct().pages()[page.index()][0]);
         (record.gpa().get(), record.page_type(), contents)
     };
-    Ok(pages.records(loader, vcpus)?.iter().map(describe).collect())
+    let launch = pages.launch(loader, vcpus)?;
+    Ok(launch.records().map(|record| describe(&record)).collect())
 }
 
 /// What `loader` launches of `sample`, to which a VP context is added for those that need one;
