@@ -160,13 +160,16 @@ impl<'f> Launch<'f> {
     }
 
     /// QEMU's order: runs of like pages are held back to be launched in one go, until a page
-    /// comes that does not belong to them.
+    /// comes that does not belong to them. Parameters do not wait, so they overtake a run.
     fn batched(&self) -> Vec<u32> {
         let mut launched = Vec::new();
         let mut pending: Vec<u32> = Vec::new();
         let mut last: Option<(u32, &PageData<'_>)> = None;
         for (position, directive) in self.launching() {
             let Directive::PageData(page) = directive else {
+                if matches!(directive, Directive::VpContext(_)) {
+                    launched.append(&mut pending);
+                }
                 launched.push(position);
                 continue;
             };

@@ -119,7 +119,8 @@ impl<'f> LaunchPages<'f> {
             .map(|directive| match directive {
                 Directive::PageData(page) => page.data,
                 Directive::VpContext(context) => match context.state {
-                    VpState::Vmsa(vmsa) => Some(vmsa),
+                    // So that a state of zeros is the same page as one that a loader drops.
+                    VpState::Vmsa(vmsa) => Some(vmsa).filter(|vmsa| **vmsa != [0; 4096]),
                     VpState::Other { .. } => None,
                 },
                 _ => None,

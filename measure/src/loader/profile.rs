@@ -232,21 +232,22 @@ impl Loader {
 /// A row of the table by which two loaders that load a file may launch it differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Row {
+    VpContext,
     Order,
     EmptyPage,
     SharedPage,
     ParameterInsert,
-    VpContext,
     LargePage,
 }
 
 impl Row {
+    /// All rows, first the one that says which pages there are to be ordered.
     pub(super) const ALL: [Self; 6] = [
+        Self::VpContext,
         Self::Order,
         Self::EmptyPage,
         Self::SharedPage,
         Self::ParameterInsert,
-        Self::VpContext,
         Self::LargePage,
     ];
 }
@@ -258,11 +259,11 @@ impl Profile {
             std::mem::replace(mine, theirs) != *mine
         }
         match row {
+            Row::VpContext => replace(&mut self.vp_context, other.vp_context),
             Row::Order => replace(&mut self.order, other.order),
             Row::EmptyPage => replace(&mut self.empty_page, other.empty_page),
             Row::SharedPage => replace(&mut self.shared_page, other.shared_page),
             Row::ParameterInsert => replace(&mut self.parameter_insert, other.parameter_insert),
-            Row::VpContext => replace(&mut self.vp_context, other.vp_context),
             Row::LargePage => replace(&mut self.large_page, other.large_page),
         }
     }

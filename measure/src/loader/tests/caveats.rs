@@ -2,7 +2,7 @@ use super::*;
 use crate::caveats;
 
 /// A VMSA whose registers are as KVM leaves them.
-fn kept_by_kvm() -> [u8; 4096] {
+pub(super) fn kept_by_kvm() -> [u8; 4096] {
     let mut vmsa = [0; 4096];
     vmsa[0x148..0x150].copy_from_slice(&0x60_u64.to_le_bytes());
     vmsa[0x158..0x160].copy_from_slice(&0x8000_0011_u64.to_le_bytes());

@@ -1,6 +1,8 @@
 mod caveats;
+mod differences;
 mod qemu_batches;
 mod refusals;
+mod warnings;
 
 use Loader::{CloudHypervisorKvm, CloudHypervisorMshv, OpenvmmMshv, QemuKvm, Spec};
 use PageType::{Cpuid, Normal, Secrets, Unmeasured, Vmsa, Zero};
