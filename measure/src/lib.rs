@@ -12,6 +12,7 @@ pub mod id_block;
 pub mod igvm;
 pub mod lanes;
 mod loader;
+mod other_platforms;
 mod page_range;
 mod page_record;
 mod verdict;
@@ -28,6 +29,7 @@ pub use loader::{
     LoaderAssessment, PageRecords, ParseLoaderError, Refusal, Warning, assess, caveats,
     launch_digest, launch_digests,
 };
+pub use other_platforms::{PlatformDigest, PlatformRefusal, other_platforms};
 pub use page_range::{PageRange, PageRanges};
 pub use page_record::{PageRecord, PageType, UnreadPage};
 pub use verdict::{LoaderVerdict, verdicts};
