@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 
 use anyhow::Context;
 use guestmark_measure::igvm::IgvmFile;
-use guestmark_measure::{Loader, LoaderVerdict, verdicts};
+use guestmark_measure::{Loader, LoaderVerdict};
 use serde::Serialize;
 
 use crate::args::Measure;
 use crate::output::{Outcome, Output, say, wrap};
-use crate::verdicts as table;
+use crate::verdicts;
 
 /// What every loader makes of a file.
 #[derive(Debug, Serialize)]
@@ -23,27 +23,53 @@ struct Report {
 pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
     let bytes = fs_err::read(&args.file)?;
     let file = IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?;
+    let vcpus = vcpus(&args)?;
+    if args.bare {
+        bare(&args, &file, vcpus, output)
+    } else {
+        table(&args, &file, vcpus, output)
+    }
+}
+
+/// The processors asked for.
+fn vcpus(args: &Measure) -> anyhow::Result<Option<NonZeroU32>> {
     let vcpus = args.vcpus.map(|count| {
         NonZeroU32::new(count).context("--vcpus 0: a guest has at least one processor")
     });
-    let vcpus = vcpus.transpose()?;
-    if args.bare {
-        let loader = args.loader.unwrap_or(Loader::CloudHypervisorMshv);
-        return match guestmark_measure::launch_digest(&file, loader, vcpus) {
-            Ok(digest) => {
-                output.write(format!("{digest}\n").as_bytes())?;
-                Ok(Outcome::Good)
-            }
-            Err(refusal) => {
-                let file = args.file.display();
-                say(&format!(
-                    "guestmark: {file}: no digest under {loader}: {refusal}"
-                ));
-                Ok(Outcome::Bad)
-            }
-        };
+    vcpus.transpose()
+}
+
+/// One digest and nothing else.
+fn bare(
+    args: &Measure,
+    file: &IgvmFile<'_>,
+    vcpus: Option<NonZeroU32>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let loader = args.loader.unwrap_or(Loader::CloudHypervisorMshv);
+    match guestmark_measure::launch_digest(file, loader, vcpus) {
+        Ok(digest) => {
+            output.write(format!("{digest}\n").as_bytes())?;
+            Ok(Outcome::Good)
+        }
+        Err(refusal) => {
+            let file = args.file.display();
+            say(&format!(
+                "guestmark: {file}: no digest under {loader}: {refusal}"
+            ));
+            Ok(Outcome::Bad)
+        }
     }
-    let mut loaders = verdicts(&file, vcpus);
+}
+
+/// The verdicts of all loaders, or of the one asked about.
+fn table(
+    args: &Measure,
+    file: &IgvmFile<'_>,
+    vcpus: Option<NonZeroU32>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
+    let mut loaders = guestmark_measure::verdicts(file, vcpus);
     if let Some(only) = args.loader {
         loaders.retain(|verdict| verdict.loader == only);
     }
@@ -54,13 +80,13 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
         schema: "guestmark/measure/1",
         file: args.file.display().to_string(),
         loaders,
-        note: table::NOTE,
+        note: verdicts::NOTE,
     };
     output.print(&report, |report| {
         format!(
             "Launch digests of {}\n\n{}\n{}",
             report.file,
-            table::text(&report.loaders),
+            verdicts::text(&report.loaders),
             wrap("", report.note)
         )
     })?;
