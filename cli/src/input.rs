@@ -1,8 +1,9 @@
 //! Input files as bytes in memory.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
+use fs_err::File;
 use mmap_guard::FileData;
 
 /// The bytes of a file: mapped, not copied. What cannot be mapped, such as a pipe, is read.
@@ -12,11 +13,13 @@ use mmap_guard::FileData;
 /// # Errors
 /// The file cannot be read; the error names it.
 pub(crate) fn bytes(path: &Path) -> io::Result<FileData> {
-    // Opening a pipe takes what a writer has put in it: only a regular file may be tried twice.
-    if fs_err::metadata(path)?.is_file()
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_file()
         && let Ok(mapped) = mmap_guard::map_file(path)
     {
         return Ok(mapped);
     }
-    fs_err::read(path).map(FileData::Loaded)
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(FileData::Loaded(bytes))
 }
