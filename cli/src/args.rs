@@ -239,7 +239,12 @@ pub(crate) struct Verity {
 Examples:
   guestmark measure kata-containers-igvm.img
   guestmark measure kata-containers-igvm.img --loader cloud-hypervisor-mshv --bare
+  guestmark measure kata-containers-igvm.img --pages
+  guestmark measure guest.igvm --pages --loader qemu-kvm --json
   guestmark measure guest.igvm --vcpus 2 --json
+
+Loaders disagree on what they launch: for each digest, the first page at which its
+loaders part from the first loader that loads the file, and why.
 
 A digest is what the loaders' published behaviour leads to; nothing was run on
 SEV-SNP hardware. Exit status 1: no loader that was asked about has a digest.")]
@@ -247,7 +252,7 @@ pub(crate) struct Measure {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Only this loader [default: all; with --bare, cloud-hypervisor-mshv]
+    /// Only this loader [default: all; with --bare and --pages, cloud-hypervisor-mshv]
     #[arg(long)]
     pub(crate) loader: Option<Loader>,
     /// vCPUs the guest is started with [default: as many as the file has VP contexts]
@@ -256,6 +261,9 @@ pub(crate) struct Measure {
     /// Print the digest's 96 hexadecimal digits and nothing else
     #[arg(long, conflicts_with = "json")]
     pub(crate) bare: bool,
+    /// List what one loader launches: ranges of like pages and the digest after each
+    #[arg(long, conflicts_with = "bare")]
+    pub(crate) pages: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! What a command prints: a table for people, or one JSON document.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -48,11 +48,32 @@ impl Output {
         text: impl FnOnce(&R) -> String,
     ) -> anyhow::Result<()> {
         if self.json {
-            let mut json = serde_json::to_string_pretty(report)?;
-            json.push('\n');
-            return self.write(json.as_bytes());
+            return self.print_json(report);
         }
         self.write(text(report).as_bytes())
+    }
+
+    /// Prints `report` as JSON, or writes it as `text` does. Neither is held in memory as a whole.
+    pub(crate) fn stream<R: Serialize>(
+        &self,
+        report: &R,
+        text: impl FnOnce(&R, &mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            return self.print_json(report);
+        }
+        let mut stdout = BufWriter::new(anstream::stdout().lock());
+        let written = text(report, &mut stdout).and_then(|()| stdout.flush());
+        Ok(written.map_err(StdoutError)?)
+    }
+
+    fn print_json<R: Serialize>(&self, report: &R) -> anyhow::Result<()> {
+        let mut stdout = BufWriter::new(anstream::stdout().lock());
+        let written = serde_json::to_writer_pretty(&mut stdout, report).map_err(io::Error::from);
+        let written = written
+            .and_then(|()| writeln!(stdout))
+            .and_then(|()| stdout.flush());
+        Ok(written.map_err(StdoutError)?)
     }
 
     /// Writes bytes to standard output as they are.

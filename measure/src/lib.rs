@@ -30,6 +30,6 @@ pub use loader::{
     launch_digest, launch_digests,
 };
 pub use other_platforms::{PlatformDigest, PlatformRefusal, other_platforms};
-pub use page_range::{PageRange, PageRanges};
+pub use page_range::{PageListing, PageRange, PageRanges};
 pub use page_record::{PageRecord, PageType, UnreadPage};
 pub use verdict::{LoaderVerdict, verdicts};

@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::chain::{hash, link};
 use crate::{
@@ -61,33 +61,52 @@ fn last_byte(record: &PageRecord) -> Gpa {
     start.checked_add(PAGE_SIZE - 1).unwrap_or(start)
 }
 
-/// The [`PageRange`]s of a launch, in launch order. Only the digests of pages are held.
+/// The page records of a launch, to be listed. Only the digests of pages are held.
 #[derive(Debug, Clone)]
-pub struct PageRanges<'l> {
-    records: Peekable<PageRecords<'l>>,
+pub struct PageListing<'l> {
+    launch: &'l Launch<'l>,
     contents: Vec<Sha384Digest>,
-    digest: LaunchDigest,
 }
 
-impl<'l> PageRanges<'l> {
-    /// The ranges of `launch`, whose records are of `pages`.
-    pub fn new(pages: &DistinctPages<'_>, launch: &'l Launch<'_>) -> Self {
+impl<'l> PageListing<'l> {
+    /// The records of `launch`, which are of `pages`.
+    pub fn new(pages: &DistinctPages<'_>, launch: &'l Launch<'l>) -> Self {
         let pages = pages.pages();
         let mut contents = vec![Sha384Digest::new([0; 48]); pages.len()];
         hash(pages, &mut contents);
-        Self {
-            records: launch.records().peekable(),
-            contents,
+        Self { launch, contents }
+    }
+
+    /// The records in launch order, folded.
+    pub fn ranges(&self) -> PageRanges<'_> {
+        PageRanges {
+            records: self.launch.records().peekable(),
+            contents: &self.contents,
             digest: LaunchDigest::new([0; 48]),
         }
     }
+}
+
+impl Serialize for PageListing<'_> {
+    /// As a sequence of [`PageRange`]s.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.ranges())
+    }
+}
+
+/// The [`PageRange`]s of a [`PageListing`], in launch order.
+#[derive(Debug, Clone)]
+pub struct PageRanges<'l> {
+    records: Peekable<PageRecords<'l>>,
+    contents: &'l [Sha384Digest],
+    digest: LaunchDigest,
 }
 
 impl Iterator for PageRanges<'_> {
     type Item = PageRange;
 
     fn next(&mut self) -> Option<PageRange> {
-        let contents = &self.contents;
+        let contents = self.contents;
         let contents = |record: &PageRecord| record.contents().map(|page| contents[page.index()]);
         let first = self.records.next()?;
         let mut range = PageRange::of(&first, contents(&first), self.digest);
@@ -119,7 +138,9 @@ mod tests {
         let file = IgvmFile::parse(&bytes).unwrap();
         let pages = LaunchPages::of(&file);
         let launch = pages.launch(loader, None).unwrap();
-        let ranges: Vec<PageRange> = PageRanges::new(pages.distinct(), &launch).collect();
+        let ranges: Vec<PageRange> = PageListing::new(pages.distinct(), &launch)
+            .ranges()
+            .collect();
         // The running digest ends at the launch digest, which is folded elsewhere.
         let end = ranges.last().map(|range| range.launch_digest);
         assert_eq!(end, Some(launch_digest(&file, loader, None).unwrap()));

@@ -75,7 +75,7 @@ pub(crate) fn run(args: Assemble, output: &Output) -> anyhow::Result<Outcome> {
             "{}  {}\n\nLaunch digests\n\n{}\n{}",
             report.file,
             human_bytes(report.bytes as u64),
-            table::text(&report.loaders),
+            table::text(&report.loaders, None),
             wrap("", report.note)
         )
     })?;

@@ -47,7 +47,7 @@ fn text(build: &Build) -> String {
             "\nLaunch digests of {} ({})\n\n",
             variant.file, variant.name
         ));
-        text.push_str(&verdicts::text(&variant.loaders));
+        text.push_str(&verdicts::text(&variant.loaders, None));
     }
     text.push_str(&format!(
         "\n{}\nEverything is in {}\n",

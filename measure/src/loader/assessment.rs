@@ -6,10 +6,11 @@ use std::num::NonZeroU32;
 
 use serde::{Serialize, Serializer};
 
-use super::difference::{Comparison, compare};
+use super::difference::compare;
 use super::warning::warnings;
 use super::{
-    Caveat, Change, Divergence, LaunchPages, Loader, Refusal, Warning, caveats, fold_launches,
+    Caveat, Change, Divergence, Launch, LaunchPages, Loader, Refusal, Warning, caveats,
+    fold_launches,
 };
 use crate::LaunchDigest;
 use crate::igvm::IgvmFile;
@@ -56,13 +57,13 @@ pub fn assess(file: &IgvmFile<'_>, vcpus: Option<NonZeroU32>) -> Assessment {
     let digests = fold_launches(&pages, &launches);
     let mut loading = launches
         .iter()
-        .filter_map(|(_, launch)| launch.as_ref().ok());
+        .filter_map(|(loader, launch)| Some((*loader, launch.as_ref().ok()?)));
     let first = loading.next();
     let others = loading.count();
 
     let mut changes: Vec<Change> = Vec::new();
-    let mut compared = |launch| {
-        let comparison: Comparison = compare(first?, launch)?;
+    let mut compared = |launch: &Launch<'_>| {
+        let comparison = compare(first?, launch)?;
         changes.extend(comparison.changes);
         Some(comparison.divergence)
     };

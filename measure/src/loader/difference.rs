@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Loader;
 use super::launch::Launch;
 use super::portability::Change;
 use super::profile::{EmptyPage, Inserted, LargePage, Order, Row, SharedPage, VpContexts};
@@ -12,6 +13,8 @@ use crate::{Gpa, PageId, PageRecord, PageType};
 /// The first page record at which one loader differs from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Divergence {
+    /// The other loader.
+    pub from: Loader,
     /// How many records the two have in common before it.
     pub record: u64,
     /// The page.
@@ -106,12 +109,15 @@ pub(super) struct Comparison {
     pub(super) changes: Vec<Change>,
 }
 
-/// How `other` differs from `base`; `None` if both launch the same records.
+/// How `other` differs from `base`, the launch by `from`; `None` if both launch the same records.
 ///
 /// The profile of `base` is turned into that of `other` row by row. The records change with
 /// every row that matters to the file, and the row that changes the first record at which the
 /// two differ is the reason for it.
-pub(super) fn compare(base: &Launch<'_>, other: &Launch<'_>) -> Option<Comparison> {
+pub(super) fn compare(
+    (from, base): (Loader, &Launch<'_>),
+    other: &Launch<'_>,
+) -> Option<Comparison> {
     let (record, pair) = first_mismatch(base, other)?;
     let mut reason = Row::Order;
     let mut changes = Vec::new();
@@ -145,6 +151,7 @@ pub(super) fn compare(base: &Launch<'_>, other: &Launch<'_>) -> Option<Compariso
         _ => ours.or(theirs),
     };
     let divergence = Divergence {
+        from,
         record: record as u64,
         gpa: page?.gpa(),
         difference,

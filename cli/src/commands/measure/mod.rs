@@ -1,99 +1,73 @@
 //! `measure`: the launch digest of an IGVM file, per loader.
 
+mod assessment;
+mod pages;
+
 use std::num::NonZeroU32;
 
 use anyhow::Context;
+use guestmark_measure::Loader;
 use guestmark_measure::igvm::IgvmFile;
-use guestmark_measure::{Loader, LoaderVerdict};
-use serde::Serialize;
 
 use crate::args::Measure;
 use crate::input;
-use crate::output::{Outcome, Output, say, wrap};
-use crate::verdicts;
-
-/// What every loader makes of a file.
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: &'static str,
-    file: String,
-    loaders: Vec<LoaderVerdict>,
-    note: &'static str,
-}
+use crate::output::{Outcome, Output, say};
 
 pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
     let bytes = input::bytes(&args.file)?;
-    let file = IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?;
-    let vcpus = vcpus(&args)?;
-    if args.bare {
-        bare(&args, &file, vcpus, output)
-    } else {
-        table(&args, &file, vcpus, output)
+    let request = Request {
+        name: args.file.display().to_string(),
+        file: &IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?,
+        bytes: &bytes,
+        loader: args.loader,
+        vcpus: vcpus(args.vcpus)?,
+    };
+    match (args.bare, args.pages) {
+        (true, _) => request.bare(output),
+        (_, true) => request.pages(output),
+        _ => request.assessment(output),
     }
 }
 
 /// The processors asked for.
-fn vcpus(args: &Measure) -> anyhow::Result<Option<NonZeroU32>> {
-    let vcpus = args.vcpus.map(|count| {
+fn vcpus(count: Option<u32>) -> anyhow::Result<Option<NonZeroU32>> {
+    let vcpus = count.map(|count| {
         NonZeroU32::new(count).context("--vcpus 0: a guest has at least one processor")
     });
     vcpus.transpose()
 }
 
-/// One digest and nothing else.
-fn bare(
-    args: &Measure,
-    file: &IgvmFile<'_>,
+/// What to measure, and for whom.
+struct Request<'f> {
+    name: String,
+    file: &'f IgvmFile<'f>,
+    /// The bytes of `file`.
+    bytes: &'f [u8],
+    loader: Option<Loader>,
     vcpus: Option<NonZeroU32>,
-    output: &Output,
-) -> anyhow::Result<Outcome> {
-    let loader = args.loader.unwrap_or(Loader::CloudHypervisorMshv);
-    match guestmark_measure::launch_digest(file, loader, vcpus) {
-        Ok(digest) => {
-            output.write(format!("{digest}\n").as_bytes())?;
-            Ok(Outcome::Good)
-        }
-        Err(refusal) => {
-            let file = args.file.display();
-            say(&format!(
-                "guestmark: {file}: no digest under {loader}: {refusal}"
-            ));
-            Ok(Outcome::Bad)
-        }
-    }
 }
 
-/// The verdicts of all loaders, or of the one asked about.
-fn table(
-    args: &Measure,
-    file: &IgvmFile<'_>,
-    vcpus: Option<NonZeroU32>,
-    output: &Output,
-) -> anyhow::Result<Outcome> {
-    let mut loaders = guestmark_measure::verdicts(file, vcpus);
-    if let Some(only) = args.loader {
-        loaders.retain(|verdict| verdict.loader == only);
+impl Request<'_> {
+    /// The loader, where only one can be meant.
+    fn one_loader(&self) -> Loader {
+        self.loader.unwrap_or(Loader::CloudHypervisorMshv)
     }
-    let none_can_load = loaders
-        .iter()
-        .all(|verdict| verdict.launch_digest.is_none());
-    let report = Report {
-        schema: "guestmark/measure/1",
-        file: args.file.display().to_string(),
-        loaders,
-        note: verdicts::NOTE,
-    };
-    output.print(&report, |report| {
-        format!(
-            "Launch digests of {}\n\n{}\n{}",
-            report.file,
-            verdicts::text(&report.loaders),
-            wrap("", report.note)
-        )
-    })?;
-    Ok(if none_can_load {
-        Outcome::Bad
-    } else {
-        Outcome::Good
-    })
+
+    /// One digest and nothing else.
+    fn bare(&self, output: &Output) -> anyhow::Result<Outcome> {
+        let loader = self.one_loader();
+        match guestmark_measure::launch_digest(self.file, loader, self.vcpus) {
+            Ok(digest) => {
+                output.write(format!("{digest}\n").as_bytes())?;
+                Ok(Outcome::Good)
+            }
+            Err(refusal) => {
+                let file = &self.name;
+                say(&format!(
+                    "guestmark: {file}: no digest under {loader}: {refusal}"
+                ));
+                Ok(Outcome::Bad)
+            }
+        }
+    }
 }

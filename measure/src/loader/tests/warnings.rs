@@ -163,6 +163,7 @@ fn what_is_found_is_serialised_by_kind_with_its_sentence() {
         on_kvm["differs"],
         serde_json::json!({
             "kind": "vmsa-address",
+            "from": "spec",
             "record": 1,
             "gpa": "0xfffffffff000",
             "text": "0xfffffffff000: VMSA is launched at this address"
