@@ -14,6 +14,7 @@ mod help;
 mod inspect;
 mod lock;
 mod measure;
+mod measured_file;
 mod pack;
 mod schema;
 mod standard_streams;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::measured_file::{SNP, TDX, igvm};
 use crate::schema::conforms;
 use crate::{guestmark, json, misused, refused, stdout, vectors};
 
@@ -85,10 +86,14 @@ fn the_table_puts_each_digest_under_the_loaders_that_agree_on_it() {
          d1cfa7059def0f730f7932f830946593\n  \
          qemu-kvm\n    \
          20a10989590b7db507ccbeac4da59c4287f4900b06a1507428173195bd513497\
-         a165b91c98995e6548309f831f99d641\n\
+         a165b91c98995e6548309f831f99d641\n    \
+         not as spec: 0x5000: a parameter page is launched before the pages just\n                 \
+         before it\n\
          \n  But under cloud-hypervisor-mshv:\n    \
          - VP 0: the VMSA at 0xfffffffff000 lies outside guest memory, from where the\n      \
          loader reads it\n\
+         \n  To make the digest portable:\n    \
+         - put parameter inserts before all pages, at the lowest addresses\n\
          \nDigests are predicted from the loaders' published behaviour; nothing was run on\n\
          SEV-SNP hardware.\n"
     );
@@ -242,4 +247,160 @@ fn a_file_whose_headers_were_changed_is_refused() {
             stored ^ 1
         ),
     );
+}
+
+#[test]
+fn loaders_that_come_to_one_digest_by_different_ways_are_told_apart() {
+    let folder = folder_with("vmsa-mid");
+    let table = stdout(folder.path(), &["measure", "vmsa-mid.igvm"]);
+    let reasons = "    - cloud-hypervisor-mshv, not as spec: 0x3000: pages are launched in the\n      \
+                   order of their addresses\n    \
+                   - cloud-hypervisor-kvm, qemu-kvm, not as spec: 0xfffffffff000: VMSA is\n      \
+                   launched after all pages\n";
+    assert!(table.contains(reasons), "{table}");
+}
+
+#[test]
+fn a_portable_digest_is_said_to_be_one() {
+    let folder = folder_with("base");
+    let table = stdout(folder.path(), &["measure", "base.igvm"]);
+    let said = "\n  The digest is portable: all loaders that load the file agree on it.\n";
+    assert!(table.contains(said), "{table}");
+    let document = json(folder.path(), &["measure", "base.igvm"]);
+    assert_eq!(document["portable"], true);
+}
+
+#[test]
+fn pages_are_listed_in_launch_order_with_the_digest_after_each_range() {
+    let folder = folder_with("param-1page");
+    let asked = ["measure", "param-1page.igvm", "--pages"];
+    assert_eq!(
+        stdout(
+            folder.path(),
+            &[&asked[..], &["--loader", "qemu-kvm"]].concat()
+        ),
+        "What qemu-kvm launches of param-1page.igvm\n\
+         \n\
+         GPA                             Pages  Type        Contents      Digest after\n\
+         0x5000-0x5fff                       1  UNMEASURED  -             7d2de4ec67cb\n\
+         0x1000-0x1fff                       1  NORMAL      ec6b6aff01d4  813a138b1c14\n\
+         0x2000-0x2fff                       1  NORMAL      05f750a4adf1  4a8c141d76be\n\
+         0xfffffffff000-0xffffffffffff       1  VMSA        ff7b3f90a7c0  20a10989590b\n\
+         \n\
+         Launch digest\n  \
+         20a10989590b7db507ccbeac4da59c4287f4900b06a1507428173195bd513497\
+         a165b91c98995e6548309f831f99d641\n\
+         \n\
+         Digests are cut to 12 digits; --json has all. Digests are predicted from the\n\
+         loaders' published behaviour; nothing was run on SEV-SNP hardware.\n"
+    );
+}
+
+#[test]
+fn the_last_range_of_every_vector_has_the_launch_digest() {
+    for (case, loaders) in expected() {
+        let folder = folder_with(&case);
+        let file = format!("{case}.igvm");
+        for (loader, digest) in loaders {
+            let asked = ["measure", &file, "--pages", "--loader", &loader];
+            let document = json(folder.path(), &asked);
+            conforms(&document, "measure-pages");
+            assert_eq!(document["loader"], loader);
+            let last = document["ranges"].as_array().unwrap().last().unwrap();
+            assert_eq!(last["launch_digest"], digest, "{case} {loader}");
+        }
+    }
+}
+
+#[test]
+fn pages_without_a_loader_are_those_that_aks_launches() {
+    let folder = folder_with("base");
+    let document = json(folder.path(), &["measure", "base.igvm", "--pages"]);
+    assert_eq!(document["loader"], "cloud-hypervisor-mshv");
+}
+
+#[test]
+fn pages_of_a_loader_that_cannot_load_the_file_are_not_listed() {
+    let folder = folder_with("base");
+    let asked = ["measure", "base.igvm", "--pages", "--vcpus", "3"];
+    let mut command = guestmark(folder.path());
+    command
+        .args([&asked[..], &["--loader", "qemu-kvm"]].concat())
+        .assert()
+        .code(1)
+        .stdout("")
+        .stderr(
+            "guestmark: base.igvm: no pages under qemu-kvm: the file has no VP context for \
+             processor 1 of 3: the loader makes up its VMSA, so the digest cannot be told; add a \
+             context or ask for fewer processors\n",
+        );
+}
+
+#[test]
+fn warnings_other_platforms_and_skipped_headers_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let id_block = [&1_u32.to_le_bytes()[..], &[0; 692]].concat();
+    let file = igvm(
+        &[(1, SNP), (2, TDX)],
+        0xB_001F,
+        &[
+            (0x302, &page(0x9000, 3)),
+            (0x30B, &id_block),
+            (0x30B, &id_block),
+            (0x8000_0999, &[0; 16]),
+        ],
+    );
+    fs_err::write(folder.path().join("odd.igvm"), file).unwrap();
+    let document = json(folder.path(), &["measure", "odd.igvm"]);
+    conforms(&document, "measure");
+    let kinds = |list: &serde_json::Value| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|it| it["kind"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        kinds(&document["warnings"]),
+        ["debug-policy", "second-id-block"]
+    );
+    let spec = &document["loaders"][0];
+    assert_eq!(
+        kinds(&spec["caveats"]),
+        ["id-block-digest", "id-block-digest"]
+    );
+    assert_eq!(document["other_platforms"][0]["platform"], "tdx");
+    let mrtd = document["other_platforms"][0]["digest"].as_str().unwrap();
+    assert_eq!(mrtd.len(), 96);
+
+    let table = stdout(folder.path(), &["measure", "odd.igvm"]);
+    let end = format!(
+        "\n  Mind:\n    \
+         - the guest policy 0xb001f allows debugging (bit 19): the host can read the\n      \
+         guest's memory\n    \
+         - the file has 2 ID blocks and loaders take one at most: strip the others\n\
+         \n  Other platforms, by the igvm crate:\n    \
+         - tdx:\n      {mrtd}\n\
+         \n  Skipped: headers of unknown type, marked optional:\n    \
+         - offset 0x600: type 0x80000999, 16 bytes\n\
+         \nDigests are predicted from the loaders' published behaviour; nothing was run on\n\
+         SEV-SNP hardware.\n"
+    );
+    assert!(table.ends_with(&end), "{table}");
+}
+
+#[test]
+fn an_unknown_header_that_must_be_obeyed_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = igvm(&[(1, SNP)], 0x3_001F, &[(0x3FF, &[0; 16])]);
+    fs_err::write(folder.path().join("new.igvm"), file).unwrap();
+    refused(
+        folder.path(),
+        &["measure", "new.igvm"],
+        "new.igvm: offset 0x48: header type 0x3ff is unknown and not marked optional (bit 31): a \
+         digest without it would be a guess, use a release of guestmark that knows it",
+    );
+}
+
+/// The body of a page data header without data, for the platforms of `mask`.
+fn page(gpa: u64, mask: u32) -> Vec<u8> {
+    [&gpa.to_le_bytes()[..], &mask.to_le_bytes(), &[0; 12]].concat()
 }

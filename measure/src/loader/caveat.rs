@@ -115,8 +115,7 @@ impl fmt::Display for Caveat {
             ),
             Self::IdBlockDigest { expected } => write!(
                 f,
-                "the ID block is for the launch digest {expected}: the firmware will refuse the \
-                 guest"
+                "the firmware will refuse the guest: its ID block is for launch digest {expected}"
             ),
             Self::IdBlockPolicy { found, needed } => write!(
                 f,

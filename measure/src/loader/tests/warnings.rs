@@ -84,7 +84,7 @@ fn an_id_block_for_another_digest_is_named() {
     assert_eq!(
         caveats_of(&misfits, CloudHypervisorMshv),
         [format!(
-            "the ID block is for the launch digest {}: the firmware will refuse the guest",
+            "the firmware will refuse the guest: its ID block is for launch digest {}",
             "ab".repeat(48)
         )]
     );
