@@ -55,9 +55,10 @@ pub fn assess(file: &IgvmFile<'_>, vcpus: Option<NonZeroU32>) -> Assessment {
     let pages = LaunchPages::of(file);
     let launches = pages.launches(vcpus);
     let digests = fold_launches(&pages, &launches);
-    let mut loading = launches
-        .iter()
-        .filter_map(|(loader, launch)| Some((*loader, launch.as_ref().ok()?)));
+    let mut loading = Loader::ALL
+        .into_iter()
+        .zip(&launches)
+        .filter_map(|(loader, launch)| Some((loader, launch.as_ref().ok()?)));
     let first = loading.next();
     let others = loading.count();
 
@@ -67,24 +68,17 @@ pub fn assess(file: &IgvmFile<'_>, vcpus: Option<NonZeroU32>) -> Assessment {
         changes.extend(comparison.changes);
         Some(comparison.divergence)
     };
-    let loaders: Vec<LoaderAssessment> = launches
-        .iter()
-        .zip(digests)
-        .map(|((loader, launch), digest)| match launch {
-            Ok(launch) => LoaderAssessment {
-                loader: *loader,
-                launch_digest: Some(digest),
-                refused: None,
-                differs: compared(launch),
-                caveats: caveats(file, *loader, digest),
+    let results = Loader::ALL.into_iter().zip(launches.iter().zip(digests));
+    let loaders: Vec<LoaderAssessment> = results
+        .map(|(loader, (launch, digest))| LoaderAssessment {
+            loader,
+            differs: launch.as_ref().ok().and_then(&mut compared),
+            caveats: match &digest {
+                Ok(digest) => caveats(file, loader, *digest),
+                Err(_) => Vec::new(),
             },
-            Err(refusal) => LoaderAssessment {
-                loader: *loader,
-                launch_digest: None,
-                refused: Some(refusal.clone()),
-                differs: None,
-                caveats: Vec::new(),
-            },
+            launch_digest: digest.as_ref().ok().copied(),
+            refused: digest.err(),
         })
         .collect();
     changes.sort();

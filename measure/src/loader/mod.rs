@@ -148,10 +148,9 @@ impl<'f> LaunchPages<'f> {
         Launch::new(self.file, &self.by_directive, *loader.profile(), vcpus)
     }
 
-    fn launches(&self, vcpus: Option<NonZeroU32>) -> Vec<(Loader, Result<Launch<'_>, Refusal>)> {
-        Loader::ALL
-            .map(|loader| (loader, self.launch(loader, vcpus)))
-            .into()
+    /// What each loader launches, in the order of [`Loader::ALL`].
+    fn launches(&self, vcpus: Option<NonZeroU32>) -> [Result<Launch<'_>, Refusal>; 5] {
+        Loader::ALL.map(|loader| self.launch(loader, vcpus))
     }
 }
 
@@ -182,27 +181,23 @@ pub fn launch_digests(
     let pages = LaunchPages::of(file);
     let launches = pages.launches(vcpus);
     let digests = fold_launches(&pages, &launches);
-    let results = launches.into_iter().zip(digests);
-    results
-        .map(|((loader, launch), digest)| (loader, launch.map(|_| digest)))
-        .collect()
+    Loader::ALL.into_iter().zip(digests).collect()
 }
 
-/// The digest of each launch, zeros where there is none. Those with the same records share one
-/// chain.
+/// The digest of each launch. Those with the same records share one chain.
 fn fold_launches(
     pages: &LaunchPages<'_>,
-    launches: &[(Loader, Result<Launch<'_>, Refusal>)],
-) -> Vec<LaunchDigest> {
+    launches: &[Result<Launch<'_>, Refusal>],
+) -> Vec<Result<LaunchDigest, Refusal>> {
     let mut different: Vec<&Launch<'_>> = Vec::new();
-    let chain_of_launch: Vec<Option<usize>> = launches
+    let chain_of_launch: Vec<Result<usize, Refusal>> = launches
         .iter()
-        .map(|(_, launch)| {
-            let launch = launch.as_ref().ok()?;
+        .map(|launch| {
+            let launch = launch.as_ref().map_err(Refusal::clone)?;
             let known = different
                 .iter()
                 .position(|known| known.records().eq(launch.records()));
-            Some(known.unwrap_or_else(|| {
+            Ok(known.unwrap_or_else(|| {
                 different.push(launch);
                 different.len() - 1
             }))
@@ -210,10 +205,8 @@ fn fold_launches(
         .collect();
     let records = different.iter().map(|launch| launch.records());
     let digests = fold_page_records(pages.distinct(), records);
-    chain_of_launch
-        .into_iter()
-        .map(|chain| chain.map_or(LaunchDigest::new([0; 48]), |chain| digests[chain]))
-        .collect()
+    let chains = chain_of_launch.into_iter();
+    chains.map(|chain| chain.map(|it| digests[it])).collect()
 }
 
 #[cfg(test)]
