@@ -1,8 +1,10 @@
 use igvm::IgvmSerializer;
 use igvm_defs::IgvmPlatformType;
+use proptest::prelude::*;
 
 use super::*;
-use crate::sample::{Sample, u32s, u64s};
+use crate::sample::{Sample, seal, u32s, u64s};
+use crate::{LaunchPages, Loader, PageListing, assess};
 
 const SHARED: u32 = 4;
 const UNMEASURED: u32 = 2;
@@ -175,5 +177,36 @@ fn a_context_outside_the_file_is_refused() {
             refusal(&sample),
             format!("the VP context at file offset {offset:#x} lies outside the file")
         );
+    }
+}
+
+/// Bytes of the headers in [`damaged`] files, and of the registers after them.
+const DAMAGED: [std::ops::Range<usize>; 2] = [24..0x200, 0x8000..0x8044];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn damaged_files_are_refused_or_measured_without_a_panic(
+        platform in prop::sample::select(vec![TDX, VSM]),
+        damage in prop::collection::vec((0..2_usize, any::<u16>(), any::<u8>()), 1..4),
+    ) {
+        let registers = [register(2, RIP, 0x1000), register(2, CR3, 0x2000)];
+        let sample = context(error_range(pages(platform), 0x2800), 0, 2, &registers);
+        let mut bytes = sample.bytes();
+        for (part, at, value) in damage {
+            let part = &mut bytes[DAMAGED[part].clone()];
+            let at = usize::from(at) % part.len();
+            part[at] = value;
+        }
+        seal(&mut bytes);
+        let Ok(file) = IgvmFile::parse(&bytes) else { return Ok(()) };
+        other_platforms(&file, &bytes);
+        assess(&file, None);
+        let pages = LaunchPages::of(&file);
+        for loader in Loader::ALL {
+            let Ok(launch) = pages.launch(loader, None) else { continue };
+            PageListing::new(pages.distinct(), &launch).ranges().count();
+        }
     }
 }
