@@ -39,9 +39,9 @@ struct Chain<'r> {
 }
 
 impl<'r> Chain<'r> {
-    fn new(records: &'r [PageRecord]) -> Self {
+    fn new(digest: LaunchDigest, records: &'r [PageRecord]) -> Self {
         Self {
-            digest: LaunchDigest::new([0; 48]),
+            digest,
             rest: records,
         }
     }
@@ -82,9 +82,32 @@ pub fn fold_page_records(
     pages: &DistinctPages<'_>,
     streams: &[Vec<PageRecord>],
 ) -> Vec<LaunchDigest> {
+    fold(LaunchDigest::new([0; 48]), pages, streams)
+}
+
+/// `start` with `records` measured into it; all records are of `pages`.
+///
+/// # Panics
+/// A record names a page that `pages` does not have.
+pub(crate) fn extend_launch_digest(
+    start: LaunchDigest,
+    pages: &DistinctPages<'_>,
+    records: Vec<PageRecord>,
+) -> LaunchDigest {
+    fold(start, pages, &[records])[0]
+}
+
+fn fold(
+    start: LaunchDigest,
+    pages: &DistinctPages<'_>,
+    streams: &[Vec<PageRecord>],
+) -> Vec<LaunchDigest> {
     let pages = pages.pages();
     let mut digests = vec![Sha384Digest::new([0; 48]); pages.len()];
-    let mut chains: Vec<Chain<'_>> = streams.iter().map(|records| Chain::new(records)).collect();
+    let mut chains: Vec<Chain<'_>> = streams
+        .iter()
+        .map(|records| Chain::new(start, records))
+        .collect();
     for (segment, pages) in pages.chunks(SEGMENT).enumerate() {
         let (hashed, next) = digests.split_at_mut(segment * SEGMENT);
         rayon::join(
