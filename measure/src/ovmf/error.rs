@@ -201,9 +201,7 @@ pub enum OvmfError {
     },
 
     /// A reset block that names no address.
-    #[error(
-        "the SEV-ES reset block names no address: give firmware built for SEV-ES or SEV-SNP"
-    )]
+    #[error("the SEV-ES reset block names no address: give firmware built for SEV-ES or SEV-SNP")]
     NoResetAddress,
 
     /// No room for the table of kernel hashes.

@@ -9,9 +9,7 @@ use super::{
 use crate::chain::extend_launch_digest;
 use crate::lanes::Page;
 use crate::loader::KVM_VMSA_GPA;
-use crate::{
-    DistinctPages, Gpa, LaunchDigest, PAGE_SIZE, PageRecord, Sha256Digest, UnreadPage,
-};
+use crate::{DistinctPages, Gpa, LaunchDigest, PAGE_SIZE, PageRecord, Sha256Digest, UnreadPage};
 
 /// The VMM, and the processors that it gives a guest.
 #[derive(Debug, Clone, Copy)]
@@ -205,7 +203,9 @@ impl HashesPage {
 fn image<'p>(firmware: &Firmware<'p>, start: Gpa) -> Vec<Launched<'p>> {
     let addresses = (start.get()..).step_by(4096).map(Gpa::new);
     let pages = addresses.zip(firmware.pages);
-    pages.map(|(gpa, page)| Launched::Normal(gpa, page)).collect()
+    pages
+        .map(|(gpa, page)| Launched::Normal(gpa, page))
+        .collect()
 }
 
 /// What the metadata of `firmware` list, in their order; its image starts at `start`.

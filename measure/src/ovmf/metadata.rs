@@ -142,11 +142,16 @@ pub(super) fn sections(
     let count = header.sections.get() as usize;
     if count == 0 || count > room {
         let expected = format!("1 to {room}, as the size allows");
-        return Err(field(12, "number of sections", expected, header.sections.get()));
+        return Err(field(
+            12,
+            "number of sections",
+            expected,
+            header.sections.get(),
+        ));
     }
 
-    let (descriptors, _) = <[Descriptor]>::ref_from_prefix_with_elems(body, count)
-        .map_err(|_| outside())?;
+    let (descriptors, _) =
+        <[Descriptor]>::ref_from_prefix_with_elems(body, count).map_err(|_| outside())?;
     let first = start + size_of::<Header>();
     let sections = (first..)
         .step_by(size_of::<Descriptor>())
@@ -193,7 +198,10 @@ fn check_together(sections: &[Section]) -> Result<(), OvmfError> {
     }
     let mut ascending: Vec<&Section> = sections.iter().collect();
     ascending.sort_by_key(|section| section.gpa);
-    match ascending.array_windows().find(|[first, second]| first.end() > second.gpa.get()) {
+    match ascending
+        .array_windows()
+        .find(|[first, second]| first.end() > second.gpa.get())
+    {
         Some([first, second]) => Err(OvmfError::Overlap {
             first: **first,
             second: **second,

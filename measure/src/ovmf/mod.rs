@@ -14,7 +14,6 @@ mod metadata;
 mod vcpu;
 mod vmsa;
 
-
 pub use error::OvmfError;
 pub use kernel_hashes::KernelHashes;
 pub use launch::{
