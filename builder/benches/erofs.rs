@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use guestmark_builder::erofs::{self, Image, Options, Reader, VolumeName};
-use guestmark_builder::tree::{Origin, Owners, Tree, read_directory};
+use guestmark_builder::tree::{Origin, Tree, read_directory};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -43,7 +43,7 @@ fn main() {
 
 fn read() -> Tree {
     let origin = Origin::input("benchmark");
-    read_directory(FOLDER.0.path(), Owners::AsFound, &origin).unwrap()
+    read_directory(FOLDER.0.path(), &origin).unwrap()
 }
 
 fn write(tree: &Tree, path: &Path) -> Image {

@@ -1,19 +1,24 @@
 //! Pages to hash, each one once however often a file loads it.
 
+use std::num::NonZeroU32;
+
 use crate::lanes::Page;
 
 /// Names a page of a [`DistinctPages`].
+///
+/// Its place there, plus one: a record for each page of a guest adds up, and `Option<PageId>`
+/// takes no more room than this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PageId(u32);
+pub struct PageId(NonZeroU32);
 
 impl PageId {
     /// The page of zeros, which every [`DistinctPages`] holds.
-    pub const ZEROS: Self = Self(0);
+    pub const ZEROS: Self = Self(NonZeroU32::MIN);
 
     /// The page's place in [`DistinctPages::pages`].
     pub const fn index(self) -> usize {
         // Not truncated: the crate runs on targets with pointers of at least 32 bits.
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 
@@ -47,7 +52,7 @@ impl<'a> DistinctPages<'a> {
                 continue;
             };
             if !last.is_some_and(|last| std::ptr::eq(last, page)) {
-                id = PageId(id.0 + 1);
+                id = PageId(id.0.saturating_add(1));
                 distinct.push(page);
                 last = Some(page);
             }

@@ -57,6 +57,8 @@ pub struct PageRecord {
     contents: Option<PageId>,
 }
 
+const _: () = assert!(size_of::<PageRecord>() == 16);
+
 impl PageRecord {
     /// A page whose contents are measured.
     pub const fn normal(gpa: Gpa, contents: PageId) -> Self {

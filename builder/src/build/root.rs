@@ -1,6 +1,5 @@
 //! The root file system in its disk image.
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::BuildError;
@@ -27,16 +26,15 @@ pub(super) fn write(
     tree: &Tree,
     output: &OutputDirectory,
 ) -> Result<Root, BuildError> {
-    let identity = recipe.identity_bytes();
     let disk = DiskWriter::new(output.create(recipe.disk.file.as_str())?, recipe.disk.size)?;
     let options = Options {
-        uuid: derive_uuid(&identity),
+        uuid: volume_uuid(recipe),
         timestamp: recipe.rootfs.timestamp,
         volume_name: VolumeName::default(),
     };
     let image = erofs::write(tree, &options, &mut disk.root())?;
     let parameters = Parameters {
-        salt: Salt::derive(&identity),
+        salt: Salt::from(recipe.derive("dm-verity salt")),
         uuid: None,
     };
     let disk = disk.finish(image.size, &parameters)?;
@@ -45,14 +43,8 @@ pub(super) fn write(
 }
 
 /// The volume's UUID: version 8 (RFC 9562), from the guest's identity.
-fn derive_uuid(identity: &[&[u8]]) -> Uuid {
-    let mut hash = Sha256::new_with_prefix("guestmark volume UUID\0");
-    for part in identity {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    let digest: [u8; 32] = hash.finalize().into();
+fn volume_uuid(recipe: &Recipe) -> Uuid {
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
+    bytes.copy_from_slice(&recipe.derive("volume UUID")[..16]);
     Uuid::new_v8(bytes)
 }

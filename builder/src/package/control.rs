@@ -1,8 +1,7 @@
 //! The control archive of a .deb: the fields of its control file and its maintainer scripts.
 
-use deb822_fast::{Deb822, Paragraph};
-
 use super::{MaintainerScript, OpenedPackage};
+use crate::archive::debian::Paragraphs;
 use crate::lock::LockedPackage;
 use crate::tree::NodeKind;
 use crate::tree::tarball::{Entry, EntryKind};
@@ -60,18 +59,14 @@ pub(super) fn read(entries: &[Entry], locked: &LockedPackage) -> Result<Control,
     }
     let syntax = |error: &dyn ToString| ControlError::Syntax(error.to_string());
     let bytes = content.to_vec().map_err(|error| syntax(&error))?;
-    let text = String::from_utf8(bytes).map_err(|error| syntax(&error))?;
-    let paragraphs: Deb822 = text
-        .parse()
-        .map_err(|error: deb822_fast::Error| syntax(&error))?;
-    let paragraph = match Vec::<Paragraph>::from(paragraphs) {
-        mut only if only.len() == 1 => only.remove(0),
-        several => {
-            return Err(ControlError::Syntax(format!(
-                "{} paragraphs instead of one",
-                several.len()
-            )));
-        }
+    let paragraphs: Vec<_> = Paragraphs::new(&*bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|error| syntax(&error))?;
+    let [paragraph] = &*paragraphs else {
+        return Err(ControlError::Syntax(format!(
+            "{} paragraphs instead of one",
+            paragraphs.len()
+        )));
     };
     for (field, pinned) in [
         ("Package", &locked.name),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use companion::CompanionError;
 pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
@@ -314,13 +315,20 @@ impl Recipe {
         sets
     }
 
-    /// What salts and UUIDs are derived from: family id, image id and the recipe's name.
-    pub fn identity_bytes(&self) -> [&[u8]; 3] {
-        [
+    /// 32 bytes for one `purpose`, such as a salt, that belong to the guest's identity: the
+    /// SHA-256 of `guestmark`, a space, the purpose and a NUL, then of family id, image id and the
+    /// recipe's name, each after its length (u64, little-endian).
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut hash = Sha256::new_with_prefix(format!("guestmark {purpose}\0"));
+        for part in [
             self.identity.family_id.as_bytes(),
             self.identity.image_id.as_bytes(),
             self.recipe.name.as_bytes(),
-        ]
+        ] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -369,10 +377,25 @@ mod tests {
     use super::*;
     use crate::rules::MADE_UP_RECIPE;
 
+    fn parse(text: &str) -> Result<Recipe, RecipeError> {
+        Recipe::parse(text, Path::new("recipe.toml"))
+    }
+
+    #[test]
+    fn what_is_derived_depends_on_the_purpose_and_on_the_identity() {
+        let recipe = parse(MADE_UP_RECIPE).unwrap();
+        let salt = recipe.derive("dm-verity salt");
+        assert_eq!(salt, recipe.derive("dm-verity salt"));
+        assert_ne!(salt, recipe.derive("volume UUID"));
+        let mut other = parse(MADE_UP_RECIPE).unwrap();
+        other.recipe.name.push('x');
+        assert_ne!(salt, other.derive("dm-verity salt"));
+    }
+
     #[test]
     fn a_command_line_that_does_not_cover_the_root_file_system_is_refused() {
         let text = MADE_UP_RECIPE.replace("debug = \"{root_hash}\"", "debug = \"quiet\"");
-        let error = Recipe::parse(&text, Path::new("recipe.toml")).unwrap_err();
+        let error = parse(&text).unwrap_err();
         assert_eq!(
             error.to_string(),
             "recipe.toml: command-line.debug has no {root_hash}; without it the launch digest \

@@ -15,20 +15,6 @@ use super::{
     Content, Device, Metadata, Node, NodeKind, Origin, PathError, Tree, TreeError, TreePath,
 };
 
-/// Whom the files of a tree belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owners {
-    /// Whom they belong to on disk.
-    AsFound,
-    /// One user and group for all of them, such as root where an ordinary user packs.
-    All {
-        /// The owning user's id.
-        uid: u32,
-        /// The owning group's id.
-        gid: u32,
-    },
-}
-
 /// Why a folder cannot be read as a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
@@ -64,11 +50,7 @@ pub enum DirectoryError {
 ///
 /// # Errors
 /// Something cannot be read or has no place in a tree; the error names it.
-pub fn read_directory(
-    folder: &Path,
-    owners: Owners,
-    origin: &Origin,
-) -> Result<Tree, DirectoryError> {
+pub fn read_directory(folder: &Path, origin: &Origin) -> Result<Tree, DirectoryError> {
     let mut tree = Tree::new(origin.clone());
     let mut first_names: BTreeMap<(u64, u64), TreePath> = BTreeMap::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
@@ -79,7 +61,7 @@ pub fn read_directory(
         let stat = path
             .symlink_metadata()
             .map_err(failed(entry.path(), "read the metadata"))?;
-        let metadata = metadata(path, &stat, owners)?;
+        let metadata = metadata(path, &stat)?;
         if folder_itself.is_some() {
             if let Some(root) = tree.get_mut(&TreePath::root()) {
                 root.metadata = metadata;
@@ -136,20 +118,12 @@ fn kind(path: &Path, stat: &std::fs::Metadata) -> Result<NodeKind, DirectoryErro
     })
 }
 
-fn metadata(
-    path: &Path,
-    stat: &std::fs::Metadata,
-    owners: Owners,
-) -> Result<Metadata, DirectoryError> {
-    let (uid, gid) = match owners {
-        Owners::AsFound => (stat.uid(), stat.gid()),
-        Owners::All { uid, gid } => (uid, gid),
-    };
+fn metadata(path: &Path, stat: &std::fs::Metadata) -> Result<Metadata, DirectoryError> {
     let permissions = stat.mode() & 0o7777;
     Ok(Metadata {
         mode: u16::try_from(permissions).unwrap_or(0o7777),
-        uid,
-        gid,
+        uid: stat.uid(),
+        gid: stat.gid(),
         xattrs: xattrs(path).map_err(failed(path, "read the extended attributes"))?,
     })
 }
@@ -214,7 +188,7 @@ mod tests {
     use super::*;
 
     fn read(folder: &Path) -> Result<Tree, DirectoryError> {
-        read_directory(folder, Owners::AsFound, &Origin::input("folder"))
+        read_directory(folder, &Origin::input("folder"))
     }
 
     fn path(bytes: &[u8]) -> TreePath {
@@ -280,17 +254,6 @@ mod tests {
         assert_eq!(tree.len(), 2);
         let root = tree.get(&TreePath::root()).unwrap();
         assert_eq!(root.metadata.mode, 0o711);
-    }
-
-    #[test]
-    fn one_owner_can_stand_for_all() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("file"), b"").unwrap();
-        let owners = Owners::All { uid: 7, gid: 8 };
-        let tree = read_directory(folder.path(), owners, &Origin::input("folder")).unwrap();
-        for (path, _, node) in tree.iter() {
-            assert_eq!((node.metadata.uid, node.metadata.gid), (7, 8), "{path}");
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod tarball;
 use std::collections::BTreeMap;
 
 pub use content::{Content, ContentReader};
-pub use directory::{DirectoryError, Owners, read_directory};
+pub use directory::{DirectoryError, read_directory};
 pub use origin::Origin;
 pub use path::{PathError, TreePath};
 pub use section::UnpackError;

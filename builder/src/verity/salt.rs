@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
 /// Text that is not a salt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseSaltError {
@@ -37,20 +35,15 @@ impl Salt {
         Ok(Self(bytes))
     }
 
-    /// The 32-byte salt that belongs to an identity, given in parts (family id, image id, recipe
-    /// name). The same parts give the same salt; how they are cut into parts matters.
-    pub fn derive(identity: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new_with_prefix("guestmark dm-verity salt\0");
-        for part in identity {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        Self(hash.finalize().to_vec())
-    }
-
     /// The salt's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl From<[u8; 32]> for Salt {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes.to_vec())
     }
 }
 
@@ -102,14 +95,5 @@ mod tests {
             "abc".parse::<Salt>().unwrap_err().to_string(),
             "salt \"abc\" is not hexadecimal; write two digits a byte, or \"-\" for no salt"
         );
-    }
-
-    #[test]
-    fn a_derived_salt_depends_on_every_part_and_on_where_parts_end() {
-        let salt = Salt::derive(&[b"family", b"image"]);
-        assert_eq!(salt, Salt::derive(&[b"family", b"image"]));
-        assert_ne!(salt, Salt::derive(&[b"family", b"imagf"]));
-        assert_ne!(salt, Salt::derive(&[b"familyi", b"mage"]));
-        assert_eq!(salt.as_bytes().len(), 32);
     }
 }

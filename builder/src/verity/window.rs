@@ -7,7 +7,8 @@ use guestmark_measure::lanes::Page;
 use memmap2::Advice;
 use mmap_guard::FileData;
 
-/// A range of a file that is mapped for as long as this lives.
+/// A range of a file that is mapped for as long as this lives. If another program cuts the file
+/// short meanwhile, the system ends this one (SIGBUS).
 pub(super) struct Window {
     map: FileData,
     range: Range<usize>,

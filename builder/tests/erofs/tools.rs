@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use guestmark_builder::erofs::{self, Holds, Image};
-use guestmark_builder::tree::{NodeKind, Origin, Owners, Tree, TreePath, read_directory};
+use guestmark_builder::tree::{NodeKind, Origin, Tree, TreePath, read_directory};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 
 use crate::{round_trip, sample};
@@ -73,7 +73,7 @@ fn fsck_extracts_the_same_tree() {
     let extracted = folder.path().join("extracted");
     let argument = format!("--extract={}", extracted.display());
     run("fsck.erofs", &[argument.as_ref(), &image]);
-    let found = read_directory(&extracted, Owners::AsFound, &Origin::rule("read")).unwrap();
+    let found = read_directory(&extracted, &Origin::rule("read")).unwrap();
     sample::assert_same(&found, &as_extracted(&tree));
 }
 
@@ -196,7 +196,7 @@ fn mkfs_makes_the_same_tree_of_the_same_folder() {
     make(&sample::tree(&entries), &source);
 
     let origin = Origin::rule("read");
-    let read = read_directory(&source, Owners::AsFound, &origin).unwrap();
+    let read = read_directory(&source, &origin).unwrap();
     let (bytes, _) = sample::image(&read);
     let ours = sample::open(&bytes).tree(&origin).unwrap();
     sample::assert_same(&ours, &read);

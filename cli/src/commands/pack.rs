@@ -7,7 +7,7 @@ use guestmark_builder::erofs::{self, Options, VolumeName};
 use guestmark_builder::output::OutputFile;
 use guestmark_builder::progress::Progress;
 use guestmark_builder::tree::tarball::read_tar;
-use guestmark_builder::tree::{Origin, Owners, Tree, read_directory};
+use guestmark_builder::tree::{Origin, Tree, read_directory};
 use guestmark_builder::verity::{Parameters, Salt};
 use serde::Serialize;
 use uuid::Uuid;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Pack, output: &Output) -> anyhow::Result<Outcome> {
 fn read_tree(args: &Pack) -> anyhow::Result<Tree> {
     let origin = Origin::input("SOURCE");
     let mut tree = if args.source.is_dir() {
-        read_directory(&args.source, Owners::AsFound, &origin)?
+        read_directory(&args.source, &origin)?
     } else {
         let spool = args
             .output

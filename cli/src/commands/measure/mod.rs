@@ -8,6 +8,7 @@ use guestmark_measure::{Loader, LoaderVerdict};
 use serde::Serialize;
 
 use crate::args::Measure;
+use crate::input;
 use crate::output::{Outcome, Output, say, wrap};
 use crate::verdicts;
 
@@ -21,7 +22,7 @@ struct Report {
 }
 
 pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
-    let bytes = fs_err::read(&args.file)?;
+    let bytes = input::bytes(&args.file)?;
     let file = IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?;
     let vcpus = vcpus(&args)?;
     if args.bare {
