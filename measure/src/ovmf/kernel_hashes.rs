@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::{Uuid, uuid};
 use zerocopy::little_endian::U16;
@@ -49,7 +50,7 @@ const _: () = assert!(size_of::<Entry>() == ENTRY_SIZE as usize);
 const _: () = assert!(size_of::<Table>() == TABLE_SIZE);
 
 /// SHA-256 of what a guest boots beside its firmware.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct KernelHashes {
     /// Of the kernel's file.
     pub kernel: Sha256Digest,
