@@ -1,4 +1,7 @@
 //! What a guest is launched with, in order, and the digest that follows.
+//!
+//! Under SEV-SNP every page adds a PAGE_INFO to the digest (SEV-SNP Firmware ABI, document 56860,
+//! section 8.17); the order of pages is QEMU's (`target/i386/sev.c`), but where a VMM is named.
 
 use sha2::{Digest, Sha256};
 
@@ -128,7 +131,8 @@ pub fn svsm_launch_digest(
     Ok(digest(UNMEASURED, &launched))
 }
 
-/// The launch digest of an SEV-ES guest (LAUNCH_MEASURE's GCTX.LD, SEV API, section 6.5): SHA-256
+/// The launch digest of an SEV-ES guest (GCTX.LD in LAUNCH_MEASURE of the SEV API, document 55766,
+/// section 6.5): SHA-256
 /// of its image, its table of kernel hashes if it has a kernel, and a save area for each
 /// processor, all with SEV_FEATURES 0.
 ///
@@ -150,7 +154,8 @@ pub fn sev_es_launch_digest(
     Ok(Sha256Digest::new(digest.finalize().into()))
 }
 
-/// The launch digest of an SEV guest (LAUNCH_MEASURE's GCTX.LD, SEV API, section 6.5): SHA-256 of
+/// The launch digest of an SEV guest (GCTX.LD in LAUNCH_MEASURE of the SEV API, document 55766,
+/// section 6.5): SHA-256 of
 /// its image and, if it has a kernel, its table of kernel hashes.
 ///
 /// # Errors
@@ -187,10 +192,10 @@ impl HashesPage {
         let section = sections.find(|section| section.kind == SectionKind::KernelHashes);
         let section = section.ok_or(OvmfError::NoKernelHashes)?;
         let area = firmware.hash_table_area()?;
-        if section.gpa != area.page_gpa() {
+        if section.gpa != area.page_gpa {
             return Err(OvmfError::KernelHashesElsewhere {
                 section: section.gpa,
-                expected: area.page_gpa(),
+                expected: area.page_gpa,
             });
         }
         Ok(Self {
