@@ -132,9 +132,8 @@ pub fn svsm_launch_digest(
 }
 
 /// The launch digest of an SEV-ES guest (GCTX.LD in LAUNCH_MEASURE of the SEV API, document 55766,
-/// section 6.5): SHA-256
-/// of its image, its table of kernel hashes if it has a kernel, and a save area for each
-/// processor, all with SEV_FEATURES 0.
+/// section 6.5): SHA-256 of its image, its table of kernel hashes if it has a kernel, and a save
+/// area for each processor, all with SEV_FEATURES 0.
 ///
 /// # Errors
 /// The firmware names no reset address, or has no place for kernel hashes that are given.
@@ -155,8 +154,7 @@ pub fn sev_es_launch_digest(
 }
 
 /// The launch digest of an SEV guest (GCTX.LD in LAUNCH_MEASURE of the SEV API, document 55766,
-/// section 6.5): SHA-256 of
-/// its image and, if it has a kernel, its table of kernel hashes.
+/// section 6.5): SHA-256 of its image and, if it has a kernel, its table of kernel hashes.
 ///
 /// # Errors
 /// The firmware has no place for kernel hashes that are given.
@@ -262,10 +260,14 @@ fn digest(start: LaunchDigest, launched: &[Launched<'_>]) -> LaunchDigest {
         })
         .collect();
     let (pages, ids) = DistinctPages::collect(&contents);
-    let records = launched.iter().zip(ids).map(|(page, id)| match *page {
-        Launched::Normal(gpa, _) => PageRecord::normal(gpa, id),
-        Launched::Vmsa(_) => PageRecord::vmsa(KVM_VMSA_GPA, id),
-        Launched::Unread(gpa, kind) => PageRecord::without_contents(gpa, kind),
-    });
-    extend_launch_digest(start, &pages, records.collect())
+    let records: Vec<PageRecord> = launched
+        .iter()
+        .zip(ids)
+        .map(|(page, id)| match *page {
+            Launched::Normal(gpa, _) => PageRecord::normal(gpa, id),
+            Launched::Vmsa(_) => PageRecord::vmsa(KVM_VMSA_GPA, id),
+            Launched::Unread(gpa, kind) => PageRecord::without_contents(gpa, kind),
+        })
+        .collect();
+    extend_launch_digest(start, &pages, &records)
 }
