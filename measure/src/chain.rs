@@ -1,6 +1,8 @@
 //! The chain of page records that becomes the launch digest.
 
 use std::borrow::Borrow;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha384};
@@ -8,13 +10,10 @@ use zerocopy::little_endian::{U16, U64};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::lanes::{self, Page};
-use crate::{DistinctPages, LaunchDigest, PageRecord, Sha384Digest};
+use crate::{DistinctPages, LaunchDigest, PageId, PageRecord, Sha384Digest};
 
-/// Pages hashed between two looks at the chains: enough to keep all cores busy, and the chains
-/// not far behind.
-const SEGMENT: usize = 2048;
-
-/// Pages that one core hashes in one go: a multiple of every lane count.
+/// Pages that one core hashes in one go: a multiple of every lane count, few enough that the
+/// chains stay close behind.
 const BATCH: usize = 64;
 
 /// PAGE_INFO (SEV-SNP Firmware ABI, section 8.17): what one page adds to the launch digest.
@@ -34,6 +33,54 @@ struct PageInfo {
 const PAGE_INFO_SIZE: u16 = 0x70;
 const _: () = assert!(size_of::<PageInfo>() == PAGE_INFO_SIZE as usize);
 
+/// The hashes of pages, made batch by batch by whoever has time.
+struct PageHashes<'p> {
+    pages: &'p [&'p Page],
+    batches: Vec<OnceLock<[Sha384Digest; BATCH]>>,
+    /// The first batch that nobody has taken.
+    next: AtomicUsize,
+}
+
+impl<'p> PageHashes<'p> {
+    fn new(pages: &'p [&'p Page]) -> Self {
+        let batches = pages.len().div_ceil(BATCH);
+        Self {
+            pages,
+            batches: std::iter::repeat_with(OnceLock::new)
+                .take(batches)
+                .collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Hashes the next batch; `false` if all are taken.
+    fn hash_next(&self) -> bool {
+        let batch = self.next.fetch_add(1, Ordering::Relaxed);
+        let Some(hashes) = self.batches.get(batch) else {
+            return false;
+        };
+        hashes.get_or_init(|| {
+            let pages = &self.pages[batch * BATCH..];
+            let pages = &pages[..pages.len().min(BATCH)];
+            let mut hashes = [Sha384Digest::new([0; 48]); BATCH];
+            lanes::sha384_pages(pages, &mut hashes[..pages.len()]);
+            hashes
+        });
+        true
+    }
+
+    /// The hash of a page, or the batch that it comes with.
+    fn get(&self, page: PageId) -> Result<&Sha384Digest, &OnceLock<[Sha384Digest; BATCH]>> {
+        assert!(
+            page.index() < self.pages.len(),
+            "records are of these pages"
+        );
+        let batch = &self.batches[page.index() / BATCH];
+        let hashes = batch.get().ok_or(batch)?;
+        Ok(&hashes[page.index() % BATCH])
+    }
+}
+
 /// The launch digest so far, and the records yet to come.
 struct Chain<R> {
     digest: LaunchDigest,
@@ -42,27 +89,38 @@ struct Chain<R> {
 }
 
 impl<R: Iterator<Item: Borrow<PageRecord>>> Chain<R> {
-    fn new(mut records: R) -> Self {
+    fn new(start: LaunchDigest, mut records: R) -> Self {
         Self {
-            digest: LaunchDigest::new([0; 48]),
+            digest: start,
             next: records.next().map(|record| *record.borrow()),
             rest: records,
         }
     }
 
-    /// Folds records into the digest up to the first whose page is not among `hashed`.
-    fn advance(&mut self, hashed: &[Sha384Digest]) {
+    /// Folds all records into the digest; hashes pages while one that it needs is not hashed.
+    fn fold(&mut self, hashes: &PageHashes<'_>) {
+        while let Err(needed) = self.advance(hashes) {
+            if !hashes.hash_next() {
+                needed.wait();
+            }
+        }
+    }
+
+    /// Folds records into the digest up to the first whose page is not hashed; gives the batch
+    /// that the page comes with.
+    fn advance<'h>(
+        &mut self,
+        hashes: &'h PageHashes<'_>,
+    ) -> Result<(), &'h OnceLock<[Sha384Digest; BATCH]>> {
         while let Some(record) = self.next {
             let contents = match record.contents() {
                 None => None,
-                Some(page) => match hashed.get(page.index()) {
-                    None => return,
-                    contents => contents,
-                },
+                Some(page) => Some(hashes.get(page)?),
             };
             self.digest = link(self.digest, &record, contents);
             self.next = self.rest.next().map(|record| *record.borrow());
         }
+        Ok(())
     }
 }
 
@@ -85,9 +143,20 @@ pub(crate) fn link(
     LaunchDigest::new(Sha384::digest(info.as_bytes()).into())
 }
 
+/// The digest of each page, hashed on all cores.
+pub(crate) fn hash(pages: &DistinctPages<'_>) -> Vec<Sha384Digest> {
+    let pages = pages.pages();
+    let mut digests = vec![Sha384Digest::new([0; 48]); pages.len()];
+    pages
+        .par_chunks(BATCH)
+        .zip(digests.par_chunks_mut(BATCH))
+        .for_each(|(pages, digests)| lanes::sha384_pages(pages, digests));
+    digests
+}
+
 /// The launch digest of each stream of records; all records are of `pages`.
 ///
-/// Each page is hashed once, on all cores; the chains, which are serial, run behind the hashes.
+/// Each page is hashed once, on all cores; the chains, which are serial, run right behind.
 ///
 /// # Panics
 /// A record names a page that `pages` does not have.
@@ -98,37 +167,36 @@ pub fn fold_page_records<S>(
 where
     S: IntoIterator<Item: Borrow<PageRecord>, IntoIter: Send>,
 {
-    let pages = pages.pages();
-    let mut digests = vec![Sha384Digest::new([0; 48]); pages.len()];
-    let streams = streams.into_iter();
-    let mut chains: Vec<_> = streams.map(|it| Chain::new(it.into_iter())).collect();
-    for (segment, pages) in pages.chunks(SEGMENT).enumerate() {
-        let (hashed, next) = digests.split_at_mut(segment * SEGMENT);
-        rayon::join(
-            || {
-                chains
-                    .par_iter_mut()
-                    .for_each(|chain| chain.advance(hashed))
-            },
-            || hash(pages, next),
-        );
-    }
-    chains
-        .par_iter_mut()
-        .for_each(|chain| chain.advance(&digests));
-    assert!(
-        chains.iter().all(|chain| chain.next.is_none()),
-        "records are of these pages"
-    );
+    let hashes = PageHashes::new(pages.pages());
+    let start = LaunchDigest::new([0; 48]);
+    let mut chains: Vec<_> = streams
+        .into_iter()
+        .map(|records| Chain::new(start, records.into_iter()))
+        .collect();
+    rayon::scope(|scope| {
+        let hashes = &hashes;
+        for _ in chains.len()..rayon::current_num_threads() {
+            scope.spawn(|_| while hashes.hash_next() {});
+        }
+        for chain in &mut chains {
+            scope.spawn(|_| chain.fold(hashes));
+        }
+    });
     chains.into_iter().map(|chain| chain.digest).collect()
 }
 
-/// Hashes pages on all cores.
-pub(crate) fn hash(pages: &[&Page], digests: &mut [Sha384Digest]) {
-    pages
-        .par_chunks(BATCH)
-        .zip(digests.par_chunks_mut(BATCH))
-        .for_each(|(pages, digests)| lanes::sha384_pages(pages, digests));
+/// `start` with `records` measured into it, on this core alone; all records are of `pages`.
+///
+/// # Panics
+/// A record names a page that `pages` does not have.
+pub(crate) fn extend_launch_digest(
+    start: LaunchDigest,
+    pages: &DistinctPages<'_>,
+    records: &[PageRecord],
+) -> LaunchDigest {
+    let mut chain = Chain::new(start, records.iter());
+    chain.fold(&PageHashes::new(pages.pages()));
+    chain.digest
 }
 
 #[cfg(test)]
@@ -167,6 +235,6 @@ mod tests {
             })
         };
         let expected = [by_definition(&up), by_definition(&down)].map(LaunchDigest::new);
-        assert_eq!(fold_page_records(&distinct, [up, down]), expected);
+        assert_eq!(fold_page_records(&distinct, &[up, down]), expected);
     }
 }

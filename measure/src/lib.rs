@@ -1,5 +1,6 @@
 //! From an IGVM file to the launch digest that SEV-SNP hardware will report for it, for each
-//! loader. Knows no recipe and no rootfs.
+//! loader; and from a firmware image to the launch digest under SEV, SEV-ES and SEV-SNP. Knows no
+//! recipe and no rootfs.
 //!
 //! Nothing in this crate was run on SNP hardware: a digest is a prediction from the loaders'
 //! published behaviour.
@@ -13,6 +14,7 @@ pub mod igvm;
 pub mod lanes;
 mod loader;
 mod other_platforms;
+pub mod ovmf;
 mod page_range;
 mod page_record;
 mod verdict;

@@ -71,9 +71,7 @@ pub struct PageListing<'l> {
 impl<'l> PageListing<'l> {
     /// The records of `launch`, which are of `pages`.
     pub fn new(pages: &DistinctPages<'_>, launch: &'l Launch<'l>) -> Self {
-        let pages = pages.pages();
-        let mut contents = vec![Sha384Digest::new([0; 48]); pages.len()];
-        hash(pages, &mut contents);
+        let contents = hash(pages);
         Self { launch, contents }
     }
 

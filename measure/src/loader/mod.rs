@@ -29,7 +29,7 @@ use crate::igvm::{Directive, IgvmFile, VpState};
 use crate::{DistinctPages, Gpa, LaunchDigest, PageId, fold_page_records};
 
 /// Where KVM puts every VMSA (`KVM_VMSA_GPA` of QEMU; the last page of 48-bit memory).
-const KVM_VMSA_GPA: Gpa = Gpa::new(0xFFFF_FFFF_F000);
+pub(crate) const KVM_VMSA_GPA: Gpa = Gpa::new(0xFFFF_FFFF_F000);
 
 /// A program that launches an IGVM file on SEV-SNP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,11 +1,13 @@
-//! `measure`: the launch digest of an IGVM file, per loader.
+//! `measure`: the launch digest of an IGVM file, per loader; or of a guest that starts in
+//! firmware.
 
 mod assessment;
+mod firmware;
 mod pages;
 
 use std::num::NonZeroU32;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use guestmark_measure::Loader;
 use guestmark_measure::igvm::IgvmFile;
 
@@ -14,10 +16,16 @@ use crate::input;
 use crate::output::{Outcome, Output, say};
 
 pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
-    let bytes = input::bytes(&args.file)?;
+    let path = match (&args.file, &args.firmware.ovmf) {
+        (Some(path), None) => path,
+        (None, Some(image)) => return firmware::run(&args, image, output),
+        (Some(_), Some(_)) | (None, None) => bail!("give an IGVM file or --ovmf FILE, one of them"),
+    };
+    let bytes = input::bytes(path)?;
+    let name = path.display().to_string();
     let request = Request {
-        name: args.file.display().to_string(),
-        file: &IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?,
+        file: &IgvmFile::parse(&bytes).with_context(|| name.clone())?,
+        name,
         bytes: &bytes,
         loader: args.loader,
         vcpus: vcpus(args.vcpus)?,
