@@ -1,3 +1,5 @@
+mod work;
+
 use super::*;
 use crate::Gpa;
 use crate::sample::{Sample, seal, u32s, u64s};
