@@ -385,3 +385,33 @@ fn memory_ends_inside_the_address_space() {
         "offset 0x60: 0x2000 bytes at GPA 0xfffffffffffff000 end past the 64-bit address space"
     );
 }
+
+#[test]
+fn structures_have_the_sizes_of_the_format_definitions() {
+    use igvm_defs::*;
+
+    macro_rules! same_size {
+        ($($ours:ident: $theirs:ty,)+) => {
+            $(assert_eq!(size_of::<wire::$ours>(), size_of::<$theirs>(), stringify!($ours));)+
+        };
+    }
+    same_size! {
+        FixedHeader: IGVM_FIXED_HEADER,
+        VariableHeader: IGVM_VHS_VARIABLE_HEADER,
+        SupportedPlatform: IGVM_VHS_SUPPORTED_PLATFORM,
+        GuestPolicy: IGVM_VHS_GUEST_POLICY,
+        RelocatableRegion: IGVM_VHS_RELOCATABLE_REGION,
+        PageTableRelocation: IGVM_VHS_PAGE_TABLE_RELOCATION,
+        CorimData: IGVM_VHS_CORIM_DATA,
+        CcaPolicy: IGVM_VHS_CCA_POLICY,
+        ParameterArea: IGVM_VHS_PARAMETER_AREA,
+        PageData: IGVM_VHS_PAGE_DATA,
+        ParameterInsert: IGVM_VHS_PARAMETER_INSERT,
+        Parameter: IGVM_VHS_PARAMETER,
+        VpContext: IGVM_VHS_VP_CONTEXT,
+        RequiredMemory: IGVM_VHS_REQUIRED_MEMORY,
+        ErrorRange: IGVM_VHS_ERROR_RANGE,
+        VbsMeasurement: IGVM_VHS_VBS_MEASUREMENT,
+    }
+    assert_eq!(size_of::<SnpIdBlock>(), size_of::<IGVM_VHS_SNP_ID_BLOCK>());
+}

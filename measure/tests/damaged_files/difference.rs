@@ -3,6 +3,12 @@
 use guestmark_measure::igvm::{Directive, IgvmError, IgvmFile, Initialization, VpState};
 use igvm::{BinaryHeaderError, Error};
 
+/// The type of parameter inserts, which have their mask behind tag and address.
+const PARAMETER_INSERT: usize = 0x303;
+
+/// The type of VP context headers.
+const VP_CONTEXT: usize = 0x304;
+
 /// An agreed difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Difference {
@@ -15,6 +21,10 @@ pub(crate) enum Difference {
     Padding,
     /// The crate ignores reserved flags.
     ReservedFlags,
+    /// The crate ignores the reserved field of a VP context.
+    VpContextReserved,
+    /// The crate skips what is for no platform, this reader only once it is found valid.
+    NoPlatform,
     /// The crate ignores the 2 MiB flag, so also that such a page has to be aligned.
     LargePageAlignment,
     /// The crate takes headers at any offset, inside the fixed header too.
@@ -25,7 +35,7 @@ pub(crate) enum Difference {
     DeclaredMemory,
     /// The crate ignores where an area ends that it does not measure.
     AddressOverflow,
-    /// The crate takes file offset 0 for "no data" in CoRIM headers and whole parameter areas.
+    /// The crate takes file offset 0 for "no data" in CoRIM headers.
     CorimWithoutData,
 
     /// The crate knows no optional headers.
@@ -45,11 +55,13 @@ pub(crate) enum Difference {
 }
 
 impl Difference {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::CratePanics,
         Self::TooLargeForTheCrate,
         Self::Padding,
         Self::ReservedFlags,
+        Self::VpContextReserved,
+        Self::NoPlatform,
         Self::LargePageAlignment,
         Self::HeadersPlace,
         Self::SharedMask,
@@ -65,9 +77,14 @@ impl Difference {
         Self::Initialization,
     ];
 
-    /// The difference that `refusal` is, if only the crate accepts a file.
-    pub(crate) fn refused_here(refusal: &IgvmError) -> Option<Self> {
+    /// The difference that `refusal` is, if only the crate accepts the file of these `bytes`.
+    pub(crate) fn refused_here(bytes: &[u8], refusal: &IgvmError) -> Option<Self> {
         Some(match refusal {
+            IgvmError::Field {
+                offset,
+                field: "reserved",
+                ..
+            } if number(bytes, *offset) == Some(VP_CONTEXT) => Self::VpContextReserved,
             IgvmError::Field {
                 field, expected, ..
             } => match (*field, *expected) {
@@ -77,6 +94,12 @@ impl Difference {
                 ("variable_header_offset", _) => Self::HeadersPlace,
                 _ => return None,
             },
+            IgvmError::ParameterArea { offset, .. }
+                if number(bytes, *offset) == Some(PARAMETER_INSERT)
+                    && number(bytes, *offset + 16) == Some(0) =>
+            {
+                Self::NoPlatform
+            }
             IgvmError::DuplicatePlatform { .. } => Self::SharedMask,
             IgvmError::DeclaredMemory { .. } => Self::DeclaredMemory,
             IgvmError::AddressOverflow { .. } => Self::AddressOverflow,
@@ -130,13 +153,15 @@ impl Difference {
     }
 }
 
+/// The little-endian number at `offset`.
+fn number(bytes: &[u8], offset: usize) -> Option<usize> {
+    let number = bytes.get(offset..)?.first_chunk()?;
+    usize::try_from(u32::from_le_bytes(*number)).ok()
+}
+
 /// Where the fixed header says that headers end.
 fn headers_end(bytes: &[u8]) -> Option<usize> {
-    let number = |at: usize| {
-        let bytes = bytes.get(at..)?.first_chunk()?;
-        usize::try_from(u32::from_le_bytes(*bytes)).ok()
-    };
-    number(0x8)?.checked_add(number(0xC)?)
+    number(bytes, 0x8)?.checked_add(number(bytes, 0xC)?)
 }
 
 fn inserts_twice(file: &IgvmFile<'_>) -> bool {

@@ -7,6 +7,8 @@ pub(crate) const FIXED: usize = 24;
 #[derive(Clone)]
 pub(crate) struct Parts {
     fixed: [u8; FIXED],
+    /// Bytes between the fixed header and the others.
+    pub(crate) gap: usize,
     pub(crate) headers: Vec<Vec<u8>>,
     pub(crate) data: Vec<u8>,
 }
@@ -37,6 +39,7 @@ impl Parts {
             .for_each(|header| shift(header, 1_usize.wrapping_sub(end)));
         Self {
             fixed: *fixed,
+            gap: 0,
             headers,
             data: file[end..].to_vec(),
         }
@@ -44,15 +47,18 @@ impl Parts {
 
     /// The file, without checksum.
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        let start = FIXED + self.gap;
         let mut file = self.fixed.to_vec();
+        file.resize(start, 0);
         file.extend(self.headers.iter().flatten());
         let end = file.len();
-        let mut at = FIXED;
+        let mut at = start;
         for header in &self.headers {
             shift(&mut file[at..at + header.len()], end - 1);
             at += header.len();
         }
-        file[0xC..0x10].copy_from_slice(&as_u32(end - FIXED));
+        file[0x8..0xC].copy_from_slice(&as_u32(start));
+        file[0xC..0x10].copy_from_slice(&as_u32(end - start));
         file[0x10..0x14].copy_from_slice(&as_u32(end + self.data.len()));
         file.extend(&self.data);
         file
