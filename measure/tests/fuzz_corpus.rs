@@ -17,8 +17,11 @@ use guestmark_measure::{Loader, launch_digest};
 #[allow(unreachable_pub, reason = "it is a library of its own")]
 mod targets;
 
+/// A target's name, and what it does with an input.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets, as `fuzz/Cargo.toml` names them.
-const TARGETS: [(&str, fn(&[u8])); 4] = [
+const TARGETS: [Target; 4] = [
     ("bzimage", targets::bzimage),
     ("firmware", targets::firmware),
     ("id_block", targets::id_block),
