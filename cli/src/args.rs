@@ -1,5 +1,9 @@
 //! The command line, as data. What a command does stands in `commands`.
 
+mod firmware;
+
+pub(crate) use firmware::{Firmware, Mode, VmmType};
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -45,7 +49,7 @@ pub(crate) enum Command {
     Pack(Pack),
     /// Make a dm-verity hash tree and print its root hash
     Verity(Verity),
-    /// Predict the launch digest of an IGVM file, per loader
+    /// Predict the launch digest of an IGVM file or of a firmware boot
     Measure(Measure),
     /// Show what an artifact holds
     Inspect(Inspect),
@@ -240,22 +244,26 @@ Examples:
   guestmark measure kata-containers-igvm.img
   guestmark measure kata-containers-igvm.img --loader cloud-hypervisor-mshv --bare
   guestmark measure guest.igvm --vcpus 2 --json
+  guestmark measure --ovmf OVMF.fd --vcpus 2 --vcpu-type EPYC-v4 \\
+      --kernel vmlinuz --initrd initrd --append 'root=/dev/vda1'
 
-A digest is what the loaders' published behaviour leads to; nothing was run on
-SEV-SNP hardware. Exit status 1: no loader that was asked about has a digest.")]
+A digest is what the published behaviour of loaders and VMMs leads to; nothing was
+run on SEV hardware. Exit status 1: no loader that was asked about has a digest.")]
 pub(crate) struct Measure {
     /// The IGVM file
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    #[arg(value_hint = ValueHint::FilePath, required_unless_present = "ovmf")]
+    pub(crate) file: Option<PathBuf>,
     /// Only this loader [default: all; with --bare, cloud-hypervisor-mshv]
     #[arg(long)]
     pub(crate) loader: Option<Loader>,
     /// vCPUs the guest is started with [default: as many as the file has VP contexts]
     #[arg(long, value_name = "N")]
     pub(crate) vcpus: Option<u32>,
-    /// Print the digest's 96 hexadecimal digits and nothing else
+    /// Print the digest in hexadecimal and nothing else
     #[arg(long, conflicts_with = "json")]
     pub(crate) bare: bool,
+    #[command(flatten)]
+    pub(crate) firmware: Firmware,
 }
 
 #[derive(Debug, Args)]

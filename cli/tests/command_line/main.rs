@@ -10,7 +10,10 @@ mod archive;
 mod assemble;
 mod boot;
 mod build;
+mod firmware;
 mod help;
+#[path = "../../../measure/tests/firmware/images.rs"]
+mod images;
 mod inspect;
 mod lock;
 mod measure;
