@@ -1,6 +1,7 @@
 //! What each fuzz target does with its input. A test of the workspace includes this file and
 //! replays the corpus, so that neither rots where no fuzzer runs.
 
+use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use bzimage::BzImage;
@@ -123,13 +124,16 @@ fn with_directive(kind: u32, body: &[u8]) -> Vec<u8> {
 /// # Panics
 /// The kernel's payload is not the end of the file.
 pub fn bzimage(bytes: &[u8]) {
-    let Ok(kernel) = BzImage::parse(bytes) else {
+    // Or the compiler sees that nothing comes of it, and leaves it out.
+    let Ok(kernel) = black_box(BzImage::parse(black_box(bytes))) else {
         return;
     };
     assert!(bytes.ends_with(kernel.payload()) && !kernel.payload().is_empty());
-    kernel.entry();
-    kernel.memory_needed();
-    kernel.command_line_limit();
+    black_box((
+        kernel.entry(),
+        kernel.memory_needed(),
+        kernel.command_line_limit(),
+    ));
 }
 
 /// Reads a firmware image and measures guests that start in it: the whole input, and the whole
