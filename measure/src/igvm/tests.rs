@@ -387,6 +387,37 @@ fn memory_ends_inside_the_address_space() {
 }
 
 #[test]
+fn a_vbs_measurement_is_read_as_such() {
+    let measurement = |size: usize| Sample::snp().header(0x311, &[&[2, 0, 0, 0], &vec![0; size]]);
+    let bytes = measurement(860).bytes();
+    let file = IgvmFile::parse(&bytes).unwrap();
+    let [Directive::VbsMeasurement { mask }] = file.directives() else {
+        panic!()
+    };
+    assert_eq!(mask.bits(), 2);
+    assert_eq!(
+        refused(&measurement(856).bytes()),
+        "offset 0x48: a header of type 0x311 has 864 bytes, found 860"
+    );
+}
+
+#[test]
+fn directives_for_platforms_that_the_file_does_not_declare_are_for_none() {
+    let other = [&u64s(&[0x1000])[..], &u32s(&[0x8000_0002, 0, 0, 0])].concat();
+    let bytes = Sample::snp().header(0x302, &[&other]).bytes();
+    let file = IgvmFile::parse(&bytes).unwrap();
+    let [directive] = file.directives() else {
+        panic!()
+    };
+    let platforms = file.platforms().iter();
+    assert!(
+        !platforms
+            .map(|it| it.mask)
+            .any(|it| directive.applies_to(it))
+    );
+}
+
+#[test]
 fn structures_have_the_sizes_of_the_format_definitions() {
     use igvm_defs::*;
 
