@@ -157,46 +157,33 @@ fn refuse_what_changes_nothing(args: &Measure) -> anyhow::Result<()> {
     let mode = options.mode;
     let has_vcpus = matches!(mode, Mode::Snp | Mode::SevEs | Mode::Svsm);
     let has_kernel = matches!(mode, Mode::Snp | Mode::SevEs | Mode::Sev);
-    let by_mode = [
-        ("--vcpus", args.vcpus.is_some(), has_vcpus),
-        ("--vmm-type", options.vmm_type.is_some(), has_vcpus),
-        ("--kernel", options.kernel.is_some(), has_kernel),
-        (
-            "--guest-features",
-            options.guest_features.is_some(),
-            mode == Mode::Snp,
-        ),
-        (
-            "--snp-ovmf-hash",
-            options.snp_ovmf_hash.is_some(),
-            mode == Mode::Snp,
-        ),
-        ("--svsm", options.svsm.is_some(), mode == Mode::Svsm),
-    ];
-    for (option, given, matters) in by_mode {
-        if given && !matters {
-            let mode = mode.name();
-            bail!("{option} changes no digest with --mode {mode}: leave it out");
-        }
-    }
+    let is_snp = mode == Mode::Snp;
     let signature = [
         ("--vcpu-type", options.vcpu_type.is_some()),
         ("--vcpu-sig", options.vcpu_sig.is_some()),
         ("--vcpu-family", options.vcpu_family.is_some()),
     ];
-    for (option, given) in signature {
-        match options.vmm_type {
-            _ if !given => {}
-            _ if !has_vcpus => {
-                let mode = mode.name();
-                bail!("{option} changes no digest with --mode {mode}: leave it out");
-            }
-            Some(vmm @ (VmmType::Ec2 | VmmType::Gce)) => {
-                let vmm = vmm.name();
-                bail!("{option} changes no digest with --vmm-type {vmm}: leave it out");
-            }
-            Some(VmmType::Qemu) | None => {}
+    let others = [
+        ("--vcpus", args.vcpus.is_some(), has_vcpus),
+        ("--vmm-type", options.vmm_type.is_some(), has_vcpus),
+        ("--kernel", options.kernel.is_some(), has_kernel),
+        ("--guest-features", options.guest_features.is_some(), is_snp),
+        ("--snp-ovmf-hash", options.snp_ovmf_hash.is_some(), is_snp),
+        ("--svsm", options.svsm.is_some(), mode == Mode::Svsm),
+    ];
+    let by_mode = signature.map(|(option, given)| (option, given, has_vcpus));
+    for (option, given, matters) in by_mode.into_iter().chain(others) {
+        if given && !matters {
+            let mode = mode.name();
+            bail!("{option} changes no digest with --mode {mode}: leave it out");
         }
+    }
+    let given = signature.into_iter().find(|(_, given)| *given);
+    if let (Some((option, _)), Some(vmm @ (VmmType::Ec2 | VmmType::Gce))) =
+        (given, options.vmm_type)
+    {
+        let vmm = vmm.name();
+        bail!("{option} changes no digest with --vmm-type {vmm}: leave it out");
     }
     Ok(())
 }

@@ -251,7 +251,7 @@ fn one_loader_alone_has_nobody_to_agree_with() {
     // An error range stops all but the igvm crate and OpenVMM, a VBS measurement OpenVMM too.
     let sample = Sample::snp()
         .header(0x30D, &[&u64s(&[0x1000]), &u32s(&[1, 0x1000])])
-        .header(0x311, &[&u32s(&[1]), &[0; 856]]);
+        .header(0x311, &[&u32s(&[1]), &[0; 860]]);
     let bytes = with_context(&sample).bytes();
     let file = IgvmFile::parse(&bytes).unwrap();
     assert_eq!(assess(&file, None).portable, None);
