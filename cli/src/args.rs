@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use guestmark_builder::archive::NamedMirror;
-use guestmark_builder::recipe::{Layout, Memory};
+use guestmark_builder::recipe::{Id16, Layout, Memory};
 use guestmark_builder::verity::Salt;
 use guestmark_measure::{Gpa, Loader};
 
@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Verity(Verity),
     /// Predict the launch digest of an IGVM file, per loader
     Measure(Measure),
+    /// Make the ID block to sign, attach its signature to an IGVM file, and strip it
+    Idblock(IdBlock),
     /// Show what an artifact holds
     Inspect(Inspect),
     /// Boot a build in QEMU until its agent answers
@@ -256,6 +258,120 @@ pub(crate) struct Measure {
     /// Print the digest's 96 hexadecimal digits and nothing else
     #[arg(long, conflicts_with = "json")]
     pub(crate) bare: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  guestmark idblock new guest.igvm --family-id HEX --image-id HEX --guest-svn 1 \\
+      -o block.bin
+  openssl dgst -sha384 -sign id.pem -out block.sig block.bin
+  guestmark idblock attach guest.igvm --block block.bin --signature block.sig \\
+      --key id.pub -o signed.igvm
+  guestmark idblock strip signed.igvm -o guest.igvm")]
+pub(crate) struct IdBlock {
+    #[command(subcommand)]
+    pub(crate) command: IdBlockCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdBlockCommand {
+    /// Write the 96 bytes to sign
+    New(IdBlockNew),
+    /// Write the 0x404 bytes of an ID key, for an author key to sign
+    Key(IdBlockKey),
+    /// Put a signed ID block into an IGVM file
+    Attach(IdBlockAttach),
+    /// Take the ID block out of an IGVM file
+    Strip(IdBlockStrip),
+}
+
+/// Whose launch digest an ID block is for.
+#[derive(Debug, Args)]
+pub(crate) struct IdBlockLoader {
+    /// The loader whose launch digest the block is for
+    #[arg(long, default_value_t = Loader::CloudHypervisorMshv)]
+    pub(crate) loader: Loader,
+    /// vCPUs the guest is started with [default: as many as the file has VP contexts]
+    #[arg(long, value_name = "N")]
+    pub(crate) vcpus: Option<u32>,
+}
+
+/// The policy is that of the file's guest policy header: the firmware demands that they are equal.
+#[derive(Debug, Args)]
+pub(crate) struct IdBlockNew {
+    /// The IGVM file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// FAMILY_ID, 32 hexadecimal digits
+    #[arg(long, value_name = "HEX")]
+    pub(crate) family_id: Id16,
+    /// IMAGE_ID, 32 hexadecimal digits
+    #[arg(long, value_name = "HEX")]
+    pub(crate) image_id: Id16,
+    /// GUEST_SVN
+    #[arg(long, value_name = "N")]
+    pub(crate) guest_svn: u32,
+    #[command(flatten)]
+    pub(crate) loader: IdBlockLoader,
+    /// The file for the 96 bytes
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdBlockKey {
+    /// The public ID key, PEM or DER
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    /// The file for the 0x404 bytes
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdBlockAttach {
+    /// The IGVM file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The 96 bytes that were signed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) block: PathBuf,
+    /// Their signature, ECDSA P-384 with SHA-384: DER, or R and S as 96 bytes, big-endian
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) signature: PathBuf,
+    /// The public ID key, PEM or DER
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) key: PathBuf,
+    /// Signature of the author key over the ID key's 0x404 bytes
+    #[arg(long, value_name = "FILE", requires = "author_key", value_hint = ValueHint::FilePath)]
+    pub(crate) author_signature: Option<PathBuf>,
+    /// The public author key, PEM or DER
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "author_signature",
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) author_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) loader: IdBlockLoader,
+    /// The IGVM file to write
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IdBlockStrip {
+    /// The IGVM file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Write block, page, keys and signatures into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) parts: Option<PathBuf>,
+    /// The IGVM file to write
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@
 mod chain;
 mod digest;
 mod distinct_pages;
+pub mod ecdsa;
 mod gpa;
 pub mod id_block;
 pub mod igvm;

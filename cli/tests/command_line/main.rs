@@ -11,6 +11,7 @@ mod assemble;
 mod boot;
 mod build;
 mod help;
+mod idblock;
 mod inspect;
 mod lock;
 mod measure;
