@@ -242,9 +242,12 @@ Examples:
   guestmark measure kata-containers-igvm.img
   guestmark measure kata-containers-igvm.img --loader cloud-hypervisor-mshv --bare
   guestmark measure guest.igvm --vcpus 2 --json
+  guestmark measure guest.igvm --report report.bin --policy policy.rego \\
+      --vcek vcek.der --chain cert_chain.pem
 
 A digest is what the loaders' published behaviour leads to; nothing was run on
-SEV-SNP hardware. Exit status 1: no loader that was asked about has a digest.")]
+SEV-SNP hardware. Exit status 1: no loader that was asked about has a digest, or
+the report is not as it should be.")]
 pub(crate) struct Measure {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath)]
@@ -256,8 +259,30 @@ pub(crate) struct Measure {
     #[arg(long, value_name = "N")]
     pub(crate) vcpus: Option<u32>,
     /// Print the digest's 96 hexadecimal digits and nothing else
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "report"])]
     pub(crate) bare: bool,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// An attestation report to hold against the file.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Check this raw SEV-SNP attestation report, 1184 bytes, against the file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+    /// The agent policy whose SHA-256 HOST_DATA should be
+    #[arg(long, value_name = "FILE", requires = "report", value_hint = ValueHint::FilePath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// The VMPL that should have asked for the report
+    #[arg(long, value_name = "N", requires = "report", default_value_t = 0)]
+    pub(crate) vmpl: u32,
+    /// Certificate of the key that signed the report, PEM or DER
+    #[arg(long, value_name = "FILE", requires = "report", value_hint = ValueHint::FilePath)]
+    pub(crate) vcek: Option<PathBuf>,
+    /// AMD's ASK and ARK, PEM or DER; can be repeated
+    #[arg(long, value_name = "FILE", requires = "vcek", value_hint = ValueHint::FilePath)]
+    pub(crate) chain: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub mod lanes;
 mod loader;
 pub mod ovmf;
 mod page_record;
+pub mod report;
 mod verdict;
 
 #[cfg(test)]

@@ -131,6 +131,45 @@ fn a_signature_of_openssl_goes_in_and_the_file_comes_out_as_it_was() {
 }
 
 #[test]
+fn files_of_both_layouts_come_out_as_they_were() {
+    for (layout, loader) in [("aks", "cloud-hypervisor-mshv"), ("linux", "qemu-kvm")] {
+        let folder = ceremony();
+        let path = folder.path();
+        let parts = vectors("builder").join("aks-layout/kernel-initrd");
+        for name in ["kernel", "cmdline", "initrd"] {
+            fs_err::copy(parts.join(name), path.join(name)).unwrap();
+        }
+        let assemble = format!(
+            "assemble --layout {layout} --kernel kernel --cmdline-file cmdline --initrd initrd \
+             -o guest.igvm"
+        );
+        stdout(path, &assemble.split(' ').collect::<Vec<_>>());
+        let block = [
+            new("guest.igvm", "block.bin"),
+            vec!["--loader".into(), loader.into()],
+        ];
+        guestmark(path).args(block.concat()).assert().code(0);
+        openssl(path, "dgst -sha384 -sign id.pem -out block.sig block.bin");
+        stdout(path, &[&ATTACH[..], &["--loader", loader]].concat());
+        stdout(
+            path,
+            &["idblock", "strip", "signed.igvm", "-o", "stripped.igvm"],
+        );
+        let read = |name: &str| fs_err::read(path.join(name)).unwrap();
+        assert!(read("stripped.igvm") == read("guest.igvm"), "{layout}");
+        for file in ["guest.igvm", "signed.igvm"] {
+            let bare = ["measure", file, "--loader", loader, "--bare"];
+            let digest = stdout(path, &bare);
+            assert_eq!(
+                digest.trim_end(),
+                hex::encode(&read("block.bin")[..48]),
+                "{layout}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_raw_signature_is_the_same_signature() {
     let folder = ceremony();
     let path = folder.path();

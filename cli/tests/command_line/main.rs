@@ -16,6 +16,7 @@ mod inspect;
 mod lock;
 mod measure;
 mod pack;
+mod report;
 mod schema;
 mod standard_streams;
 mod tools;

@@ -1,5 +1,7 @@
 //! `measure`: the launch digest of an IGVM file, per loader.
 
+mod report;
+
 use std::num::NonZeroU32;
 
 use anyhow::Context;
@@ -25,7 +27,9 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
     let bytes = input::bytes(&args.file)?;
     let file = IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?;
     let vcpus = vcpus(&args)?;
-    if args.bare {
+    if let Some(path) = &args.report.report {
+        report::run(path, &args, &file, vcpus, output)
+    } else if args.bare {
         bare(&args, &file, vcpus, output)
     } else {
         table(&args, &file, vcpus, output)
