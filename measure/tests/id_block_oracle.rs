@@ -1,6 +1,11 @@
 //! ID blocks of the Python package `sev-snp-measure`, which makes both block and ID
 //! authentication page from private keys.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy takes only functions marked #[test] for tests, not what they call"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

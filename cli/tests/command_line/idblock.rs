@@ -13,8 +13,8 @@ const OPENSSL: Tool = Tool {
     package: "openssl",
 };
 
-const FAMILY: &str = "000102030405060708090a0b0c0d0e0f";
-const IMAGE: &str = "101112131415161718191a1b1c1d1e1f";
+pub(crate) const FAMILY: &str = "000102030405060708090a0b0c0d0e0f";
+pub(crate) const IMAGE: &str = "101112131415161718191a1b1c1d1e1f";
 
 fn openssl(folder: &Path, line: &str) {
     let mut command = std::process::Command::new(OPENSSL.command);
@@ -39,7 +39,7 @@ fn new(file: &str, block: &str) -> Vec<String> {
 }
 
 /// A folder with a vector, an ID key and the vector's ID block, signed.
-fn ceremony() -> TempDir {
+pub(crate) fn ceremony() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let vector = vectors("measure").join("launch-digest/base.igvm");
@@ -53,7 +53,7 @@ fn ceremony() -> TempDir {
     folder
 }
 
-const ATTACH: [&str; 11] = [
+pub(crate) const ATTACH: [&str; 11] = [
     "idblock",
     "attach",
     "guest.igvm",
@@ -309,4 +309,26 @@ fn one_id_block_and_no_more() {
         ": the file has an ID block; loaders refuse a second one, take this one out first with \
          `guestmark idblock strip`\n",
     ));
+}
+
+#[test]
+fn the_ceremony_of_the_documentation_works_as_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let vector = vectors("measure").join("launch-digest/base.igvm");
+    fs_err::copy(vector, folder.path().join("guest.igvm")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/id-block.md");
+    let page = fs_err::read_to_string(page).unwrap();
+    let blocks = page.split("```sh\n").skip(1);
+    let blocks: Vec<_> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 5);
+    let program = assert_cmd::cargo_bin!("guestmark").parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let output = std::process::Command::new("bash")
+        .args(["-ec", &blocks.concat()])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{path}", program.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(folder.path().join("authored.igvm").exists());
 }

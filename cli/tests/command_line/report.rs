@@ -5,6 +5,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::idblock::{ATTACH, FAMILY, IMAGE, ceremony};
 use crate::schema::conforms;
 use crate::{guestmark, json, refused, stdout, vectors};
 
@@ -87,6 +88,44 @@ fn one_thing_wrong_makes_the_verdict_bad() {
         let mut bad = checks.iter().filter(|check| check["good"] == false);
         assert!(bad.any(|check| check["name"] == name), "{document:#}");
     }
+}
+
+#[test]
+fn what_the_id_block_says_the_report_repeats() {
+    let signed = ceremony();
+    let path = signed.path();
+    let document = json(path, &ATTACH);
+    let key = document["id_key_digest"].as_str().unwrap();
+    fs_err::copy(
+        launched().path().join("report.bin"),
+        path.join("report.bin"),
+    )
+    .unwrap();
+    let arguments = ["measure", "signed.igvm", "--report", "report.bin", "--json"];
+    let bad = || {
+        let output = guestmark(path).args(arguments).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        conforms(&document, "measure-report");
+        let checks = document["checks"].as_array().unwrap().clone();
+        let bad = checks.into_iter().filter(|check| check["good"] == false);
+        let names: Vec<_> = bad
+            .map(|check| check["name"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(output.status.code(), Some(i32::from(!names.is_empty())));
+        names
+    };
+    assert_eq!(
+        bad(),
+        ["ID_KEY_DIGEST", "FAMILY_ID", "IMAGE_ID", "GUEST_SVN"]
+    );
+    for (offset, digits) in [(0x4, "07"), (0x10, FAMILY), (0x20, IMAGE), (0xE0, key)] {
+        let bytes = hex::decode(digits).unwrap();
+        let each = bytes.into_iter().enumerate();
+        each.for_each(|(at, byte)| set(path, offset + at, byte));
+    }
+    assert_eq!(bad(), [""; 0]);
+    set(path, 0x48, 1);
+    assert_eq!(bad(), ["AUTHOR_KEY_DIGEST"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use p384::ecdsa::SigningKey;
 use p384::ecdsa::signature::Signer;
+use proptest::prelude::*;
 
 use super::*;
 use crate::ecdsa::{PublicKey, Signature};
@@ -226,5 +227,32 @@ fn strip_gives_back_what_attach_was_given_and_digests_stay() {
                     - 704
             )
         );
+    }
+}
+
+proptest! {
+    #[test]
+    fn damaged_headers_are_read_without_panic(
+        changes in proptest::collection::vec((0x18_usize..0x600, any::<u8>()), 1..4),
+    ) {
+        let file = vector("param-1page");
+        let mut attached = attach(&file, &signed(&file), Loader::Spec, None).unwrap();
+        let number = |file: &[u8], at: usize| {
+            u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize
+        };
+        let headers = number(&attached, 8)..number(&attached, 8) + number(&attached, 12);
+        for (offset, byte) in changes {
+            let offset = headers.start + offset % headers.len();
+            attached[offset] = byte;
+        }
+        attached[0x14..0x18].fill(0);
+        let crc = crc32fast::hash(&attached[..headers.end]);
+        attached[0x14..0x18].copy_from_slice(&crc.to_le_bytes());
+        if let Ok(file) = IgvmFile::parse(&attached) {
+            let _ = SignedIdBlock::of(&file);
+            if let Ok(stripped) = strip(&attached) {
+                prop_assert_eq!(stripped.len() + 704, attached.len());
+            }
+        }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
-use guestmark_measure::report::{Certificate, Chain, Report};
+use guestmark_measure::report::{Certificate, Chain, Report, check};
 use sev::certs::snp::{Certificate as SevCertificate, Chain as SevChain, Verifiable, builtin, ca};
 use sev::firmware::guest::AttestationReport;
 use sev::parser::ByteParser;
 
-use crate::{bad, findings, found};
+use crate::{bad, expected, findings, found};
 
 /// A file that the source of the crate `sev` brings.
 fn of_sev(name: &str) -> Vec<u8> {
@@ -128,4 +129,24 @@ fn certificates_of_another_product_do_not_vouch() {
         message.contains("CN=SEV-Milan") && message.contains("CN=SEV-Turin"),
         "{message}"
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_reports_and_certificates_are_read_without_panic(
+        changes in proptest::collection::vec((0_usize..1184, proptest::num::u8::ANY), 1..4),
+    ) {
+        static GOOD: LazyLock<(Vec<u8>, Vec<u8>)> =
+            LazyLock::new(|| (milan_report(), of_sev("vcek_milan.der")));
+        let (mut report, mut vcek) = GOOD.clone();
+        for (offset, byte) in changes {
+            report[offset] = byte;
+            vcek[offset] = byte;
+        }
+        if let Ok(report) = Report::parse(&report)
+            && let Ok(vcek) = Certificate::read_one(&vcek)
+        {
+            let _ = check(&report, &expected(&report, vcek, None));
+        }
+    }
 }
