@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Verity(Verity),
     /// Predict the launch digest of an IGVM file, per loader
     Measure(Measure),
-    /// Make the ID block to sign, attach its signature to an IGVM file, and strip it
+    /// Make, attach and strip the signed ID block of an IGVM file
     Idblock(IdBlock),
     /// Show what an artifact holds
     Inspect(Inspect),
@@ -288,12 +288,9 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  guestmark idblock new guest.igvm --family-id HEX --image-id HEX --guest-svn 1 \\
-      -o block.bin
-  openssl dgst -sha384 -sign id.pem -out block.sig block.bin
-  guestmark idblock attach guest.igvm --block block.bin --signature block.sig \\
-      --key id.pub -o signed.igvm
-  guestmark idblock strip signed.igvm -o guest.igvm")]
+  guestmark idblock new --help
+  guestmark idblock attach --help
+  guestmark idblock strip --help")]
 pub(crate) struct IdBlock {
     #[command(subcommand)]
     pub(crate) command: IdBlockCommand,
@@ -322,8 +319,13 @@ pub(crate) struct IdBlockLoader {
     pub(crate) vcpus: Option<u32>,
 }
 
-/// The policy is that of the file's guest policy header: the firmware demands that they are equal.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  guestmark idblock new guest.igvm --guest-svn 1 -o block.bin \\
+      --family-id 000102030405060708090a0b0c0d0e0f \\
+      --image-id 101112131415161718191a1b1c1d1e1f
+  openssl dgst -sha384 -sign id.pem -out block.sig block.bin")]
 pub(crate) struct IdBlockNew {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath)]
@@ -345,6 +347,10 @@ pub(crate) struct IdBlockNew {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  guestmark idblock key id.pub -o id-key.bin
+  openssl dgst -sha384 -sign author.pem -out id-key.sig id-key.bin")]
 pub(crate) struct IdBlockKey {
     /// The public ID key, PEM or DER
     #[arg(value_hint = ValueHint::FilePath)]
@@ -355,6 +361,14 @@ pub(crate) struct IdBlockKey {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "guestmark idblock attach --block <FILE> --signature <FILE> --key <FILE>\n                                \
+                      --output <FILE> [OPTIONS] <FILE>"
+)]
+#[command(after_help = "\
+Examples:
+  guestmark idblock attach guest.igvm --block block.bin \\
+      --signature block.sig --key id.pub -o signed.igvm")]
 pub(crate) struct IdBlockAttach {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath)]
@@ -387,6 +401,10 @@ pub(crate) struct IdBlockAttach {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  guestmark idblock strip signed.igvm -o guest.igvm
+  guestmark idblock strip signed.igvm --parts parts -o guest.igvm")]
 pub(crate) struct IdBlockStrip {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath)]

@@ -56,7 +56,7 @@ fn a_report_that_fits_is_good_and_what_was_not_checked_is_said() {
         "  good  MEASUREMENT: that of the file under spec, cloud-hypervisor-mshv",
         "  good  POLICY: 0x3001f\n",
         "  good  Debugging: not allowed\n",
-        "  good  HOST_DATA: ",
+        "  good  HOST_DATA:",
         "  - Signature: no certificate was given (--vcek, --chain): anybody may have\n    \
          written this report\n",
         "  - REPORT_DATA: ",
