@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Command::Assemble(args) => commands::assemble::run(args, &output),
         Command::Pack(args) => commands::pack::run(args, &output),
         Command::Verity(args) => commands::verity::run(args, &output),
-        Command::Measure(args) => commands::measure::run(args, &output),
+        Command::Measure(args) => commands::measure::run(&args, &output),
         Command::Idblock(command) => commands::idblock::run(command.command, &output),
         Command::Inspect(args) => commands::inspect::run(args, &output),
         Command::Boot(args) => commands::boot::run(args, &output),

@@ -38,6 +38,13 @@ impl Sample {
         Self::written(131_072, 4_000)
     }
 
+    /// A guest whose pages are all empty: nothing but records, to see how time grows with them.
+    fn of_empty_guest(gibibytes: usize) -> Self {
+        Self::written(gibibytes << 18, 0)
+    }
+
+    /// Writes `records` pages: `distinct` that differ, the rest zeros that the file stores once;
+    /// with nothing to store, pages without data.
     fn written(records: usize, distinct: usize) -> Self {
         let mask = 1;
         let platform = IgvmPlatformHeader::SupportedPlatform(IGVM_VHS_SUPPORTED_PLATFORM {
@@ -52,7 +59,7 @@ impl Sample {
             compatibility_mask: mask,
         };
         let page = |number: usize| {
-            let mut data = vec![0; 4096];
+            let mut data = vec![0; if distinct == 0 { 0 } else { 4096 }];
             if number < distinct {
                 data[..8].copy_from_slice(&(number as u64).to_le_bytes());
             }
@@ -143,6 +150,15 @@ macro_rules! compared {
 
 compared!(file_of_128_mib, Sample::of_128_mib());
 compared!(guest_of_512_mib, Sample::of_512_mib_guest());
+
+/// Time grows with the records and nothing else.
+#[divan::bench(args = [1, 2, 4], sample_count = 5)]
+fn empty_guest_of_gibibytes(bencher: Bencher<'_, '_>, gibibytes: usize) {
+    let sample = Sample::of_empty_guest(gibibytes);
+    bencher
+        .counter(sample.memory())
+        .bench_local(|| guestmark(black_box(&sample.bytes), Loader::Spec));
+}
 
 /// What hashing alone takes for 128 MiB on all cores: the bound for measuring.
 #[divan::bench]

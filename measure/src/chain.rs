@@ -1,18 +1,17 @@
 //! The chain of page records that becomes the launch digest.
 
-use rayon::prelude::*;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use sha2::{Digest, Sha384};
 use zerocopy::little_endian::{U16, U64};
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::lanes;
-use crate::{DistinctPages, LaunchDigest, PageRecord, Sha384Digest};
+use crate::lanes::{self, Page};
+use crate::{DistinctPages, LaunchDigest, PageId, PageRecord, Sha384Digest};
 
-/// Pages hashed between two looks at the chains: enough to keep all cores busy, and the chains
-/// not far behind.
-const SEGMENT: usize = 2048;
-
-/// Pages that one core hashes in one go: a multiple of every lane count.
+/// Pages that one core hashes in one go: a multiple of every lane count, few enough that the
+/// chains stay close behind.
 const BATCH: usize = 64;
 
 /// PAGE_INFO (SEV-SNP Firmware ABI, section 8.17): what one page adds to the launch digest.
@@ -32,6 +31,54 @@ struct PageInfo {
 const PAGE_INFO_SIZE: u16 = 0x70;
 const _: () = assert!(size_of::<PageInfo>() == PAGE_INFO_SIZE as usize);
 
+/// The hashes of pages, made batch by batch by whoever has time.
+struct PageHashes<'p> {
+    pages: &'p [&'p Page],
+    batches: Vec<OnceLock<[Sha384Digest; BATCH]>>,
+    /// The first batch that nobody has taken.
+    next: AtomicUsize,
+}
+
+impl<'p> PageHashes<'p> {
+    fn new(pages: &'p [&'p Page]) -> Self {
+        let batches = pages.len().div_ceil(BATCH);
+        Self {
+            pages,
+            batches: std::iter::repeat_with(OnceLock::new)
+                .take(batches)
+                .collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// Hashes the next batch; `false` if all are taken.
+    fn hash_next(&self) -> bool {
+        let batch = self.next.fetch_add(1, Ordering::Relaxed);
+        let Some(hashes) = self.batches.get(batch) else {
+            return false;
+        };
+        hashes.get_or_init(|| {
+            let pages = &self.pages[batch * BATCH..];
+            let pages = &pages[..pages.len().min(BATCH)];
+            let mut hashes = [Sha384Digest::new([0; 48]); BATCH];
+            lanes::sha384_pages(pages, &mut hashes[..pages.len()]);
+            hashes
+        });
+        true
+    }
+
+    /// The hash of a page, or the batch that it comes with.
+    fn get(&self, page: PageId) -> Result<&Sha384Digest, &OnceLock<[Sha384Digest; BATCH]>> {
+        assert!(
+            page.index() < self.pages.len(),
+            "records are of these pages"
+        );
+        let batch = &self.batches[page.index() / BATCH];
+        let hashes = batch.get().ok_or(batch)?;
+        Ok(&hashes[page.index() % BATCH])
+    }
+}
+
 /// The launch digest so far, and the records yet to come.
 struct Chain<'r> {
     digest: LaunchDigest,
@@ -39,22 +86,32 @@ struct Chain<'r> {
 }
 
 impl<'r> Chain<'r> {
-    fn new(digest: LaunchDigest, records: &'r [PageRecord]) -> Self {
+    fn new(records: &'r [PageRecord]) -> Self {
         Self {
-            digest,
+            digest: LaunchDigest::new([0; 48]),
             rest: records,
         }
     }
 
-    /// Folds records into the digest up to the first whose page is not among `hashed`.
-    fn advance(&mut self, hashed: &[Sha384Digest]) {
+    /// Folds all records into the digest; hashes pages while one that it needs is not hashed.
+    fn fold(&mut self, hashes: &PageHashes<'_>) {
+        while let Err(needed) = self.advance(hashes) {
+            if !hashes.hash_next() {
+                needed.wait();
+            }
+        }
+    }
+
+    /// Folds records into the digest up to the first whose page is not hashed; gives the batch
+    /// that the page comes with.
+    fn advance<'h>(
+        &mut self,
+        hashes: &'h PageHashes<'_>,
+    ) -> Result<(), &'h OnceLock<[Sha384Digest; BATCH]>> {
         while let [record, rest @ ..] = self.rest {
             let contents = match record.contents() {
                 None => &[0; 48],
-                Some(page) => match hashed.get(page.index()) {
-                    None => return,
-                    Some(digest) => digest.as_bytes(),
-                },
+                Some(page) => hashes.get(page)?.as_bytes(),
             };
             let info = PageInfo {
                 digest_current: *self.digest.as_bytes(),
@@ -69,12 +126,13 @@ impl<'r> Chain<'r> {
             self.digest = LaunchDigest::new(Sha384::digest(info.as_bytes()).into());
             self.rest = rest;
         }
+        Ok(())
     }
 }
 
 /// The launch digest of each stream of records; all records are of `pages`.
 ///
-/// Each page is hashed once, on all cores; the chains, which are serial, run behind the hashes.
+/// Each page is hashed once, on all cores; the chains, which are serial, run right behind.
 ///
 /// # Panics
 /// A record names a page that `pages` does not have.
@@ -82,56 +140,35 @@ pub fn fold_page_records(
     pages: &DistinctPages<'_>,
     streams: &[Vec<PageRecord>],
 ) -> Vec<LaunchDigest> {
-    fold(LaunchDigest::new([0; 48]), pages, streams)
+    let hashes = PageHashes::new(pages.pages());
+    let mut chains: Vec<Chain<'_>> = streams.iter().map(|records| Chain::new(records)).collect();
+    rayon::scope(|scope| {
+        let hashes = &hashes;
+        for _ in chains.len()..rayon::current_num_threads() {
+            scope.spawn(|_| while hashes.hash_next() {});
+        }
+        for chain in &mut chains {
+            scope.spawn(|_| chain.fold(hashes));
+        }
+    });
+    chains.into_iter().map(|chain| chain.digest).collect()
 }
 
-/// `start` with `records` measured into it; all records are of `pages`.
+/// `start` with `records` measured into it, on this core alone; all records are of `pages`.
 ///
 /// # Panics
 /// A record names a page that `pages` does not have.
 pub(crate) fn extend_launch_digest(
     start: LaunchDigest,
     pages: &DistinctPages<'_>,
-    records: Vec<PageRecord>,
+    records: &[PageRecord],
 ) -> LaunchDigest {
-    fold(start, pages, &[records])[0]
-}
-
-fn fold(
-    start: LaunchDigest,
-    pages: &DistinctPages<'_>,
-    streams: &[Vec<PageRecord>],
-) -> Vec<LaunchDigest> {
-    let pages = pages.pages();
-    let mut digests = vec![Sha384Digest::new([0; 48]); pages.len()];
-    let mut chains: Vec<Chain<'_>> = streams
-        .iter()
-        .map(|records| Chain::new(start, records))
-        .collect();
-    for (segment, pages) in pages.chunks(SEGMENT).enumerate() {
-        let (hashed, next) = digests.split_at_mut(segment * SEGMENT);
-        rayon::join(
-            || {
-                chains
-                    .par_iter_mut()
-                    .for_each(|chain| chain.advance(hashed))
-            },
-            || {
-                pages
-                    .par_chunks(BATCH)
-                    .zip(next.par_chunks_mut(BATCH))
-                    .for_each(|(pages, digests)| lanes::sha384_pages(pages, digests));
-            },
-        );
-    }
-    chains
-        .par_iter_mut()
-        .for_each(|chain| chain.advance(&digests));
-    assert!(
-        chains.iter().all(|chain| chain.rest.is_empty()),
-        "records are of these pages"
-    );
-    chains.into_iter().map(|chain| chain.digest).collect()
+    let mut chain = Chain {
+        digest: start,
+        rest: records,
+    };
+    chain.fold(&PageHashes::new(pages.pages()));
+    chain.digest
 }
 
 #[cfg(test)]

@@ -10,8 +10,11 @@ mod archive;
 mod assemble;
 mod boot;
 mod build;
+mod firmware;
 mod help;
 mod idblock;
+#[path = "../../../measure/tests/firmware/images.rs"]
+mod images;
 mod inspect;
 mod lock;
 mod measure;

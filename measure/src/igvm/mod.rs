@@ -10,6 +10,7 @@ mod error;
 mod file_data;
 mod fixed_header;
 mod initialization;
+mod overlap;
 mod parameter;
 mod platform;
 mod snp_id_block;
@@ -24,6 +25,7 @@ pub use directive::{
 pub use error::IgvmError;
 pub use fixed_header::{Architecture, Revision};
 pub use initialization::Initialization;
+pub use overlap::Overlap;
 pub use parameter::ParameterKind;
 pub use platform::{CompatibilityMask, PlatformType, SupportedPlatform};
 pub use snp_id_block::{SnpIdBlock, SnpPublicKey, SnpSignature};

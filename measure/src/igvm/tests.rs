@@ -1,3 +1,5 @@
+mod work;
+
 use super::*;
 use crate::Gpa;
 use crate::sample::{Sample, seal, u32s, u64s};
@@ -382,4 +384,65 @@ fn memory_ends_inside_the_address_space() {
         refused(&over),
         "offset 0x60: 0x2000 bytes at GPA 0xfffffffffffff000 end past the 64-bit address space"
     );
+}
+
+#[test]
+fn a_vbs_measurement_is_read_as_such() {
+    let measurement = |size: usize| Sample::snp().header(0x311, &[&[2, 0, 0, 0], &vec![0; size]]);
+    let bytes = measurement(860).bytes();
+    let file = IgvmFile::parse(&bytes).unwrap();
+    let [Directive::VbsMeasurement { mask }] = file.directives() else {
+        panic!()
+    };
+    assert_eq!(mask.bits(), 2);
+    assert_eq!(
+        refused(&measurement(856).bytes()),
+        "offset 0x48: a header of type 0x311 has 864 bytes, found 860"
+    );
+}
+
+#[test]
+fn directives_for_platforms_that_the_file_does_not_declare_are_for_none() {
+    let other = [&u64s(&[0x1000])[..], &u32s(&[0x8000_0002, 0, 0, 0])].concat();
+    let bytes = Sample::snp().header(0x302, &[&other]).bytes();
+    let file = IgvmFile::parse(&bytes).unwrap();
+    let [directive] = file.directives() else {
+        panic!()
+    };
+    let platforms = file.platforms().iter();
+    assert!(
+        !platforms
+            .map(|it| it.mask)
+            .any(|it| directive.applies_to(it))
+    );
+}
+
+#[test]
+fn structures_have_the_sizes_of_the_format_definitions() {
+    use igvm_defs::*;
+
+    macro_rules! same_size {
+        ($($ours:ident: $theirs:ty,)+) => {
+            $(assert_eq!(size_of::<wire::$ours>(), size_of::<$theirs>(), stringify!($ours));)+
+        };
+    }
+    same_size! {
+        FixedHeader: IGVM_FIXED_HEADER,
+        VariableHeader: IGVM_VHS_VARIABLE_HEADER,
+        SupportedPlatform: IGVM_VHS_SUPPORTED_PLATFORM,
+        GuestPolicy: IGVM_VHS_GUEST_POLICY,
+        RelocatableRegion: IGVM_VHS_RELOCATABLE_REGION,
+        PageTableRelocation: IGVM_VHS_PAGE_TABLE_RELOCATION,
+        CorimData: IGVM_VHS_CORIM_DATA,
+        CcaPolicy: IGVM_VHS_CCA_POLICY,
+        ParameterArea: IGVM_VHS_PARAMETER_AREA,
+        PageData: IGVM_VHS_PAGE_DATA,
+        ParameterInsert: IGVM_VHS_PARAMETER_INSERT,
+        Parameter: IGVM_VHS_PARAMETER,
+        VpContext: IGVM_VHS_VP_CONTEXT,
+        RequiredMemory: IGVM_VHS_REQUIRED_MEMORY,
+        ErrorRange: IGVM_VHS_ERROR_RANGE,
+        VbsMeasurement: IGVM_VHS_VBS_MEASUREMENT,
+    }
+    assert_eq!(size_of::<SnpIdBlock>(), size_of::<IGVM_VHS_SNP_ID_BLOCK>());
 }

@@ -187,7 +187,7 @@ wire!(ErrorRange, 16, {
     size_bytes: U32,
 });
 
-wire!(VbsMeasurement, 860, {
+wire!(VbsMeasurement, 864, {
     compatibility_mask: U32,
-    _rest: [u8; 856],
+    _rest: [u8; 860],
 });

@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::{Uuid, uuid};
 use zerocopy::little_endian::U16;
@@ -13,7 +14,7 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::OvmfError;
 use crate::lanes::Page;
-use crate::{Gpa, PAGE_SIZE, Sha256Digest};
+use crate::{Gpa, Sha256Digest};
 
 const TABLE: Uuid = uuid!("9438d606-4f22-4cc9-b479-a793d411fd21");
 const CMDLINE: Uuid = uuid!("97d02dd8-bd20-4c94-aa78-e7714d36ab2a");
@@ -49,7 +50,7 @@ const _: () = assert!(size_of::<Entry>() == ENTRY_SIZE as usize);
 const _: () = assert!(size_of::<Table>() == TABLE_SIZE);
 
 /// SHA-256 of what a guest boots beside its firmware.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct KernelHashes {
     /// Of the kernel's file.
     pub kernel: Sha256Digest,
@@ -104,13 +105,17 @@ fn sha256(mut data: impl Read) -> io::Result<Sha256Digest> {
 /// Where firmware looks for the table: within one page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HashTableArea {
-    gpa: u64,
+    /// The page.
+    pub(super) page_gpa: Gpa,
+    /// Where in the page the table starts.
+    offset: usize,
 }
 
 impl HashTableArea {
     /// The area of `size` bytes at `gpa`; OVMF that checks no kernels gives zeros.
     pub(super) fn new(gpa: u32, size: u32) -> Result<Self, OvmfError> {
-        let fits = u64::from(gpa) % PAGE_SIZE <= PAGE_SIZE - TABLE_SIZE as u64;
+        let offset = gpa as usize % size_of::<Page>();
+        let fits = offset + TABLE_SIZE <= size_of::<Page>();
         if gpa == 0 || (size as usize) < TABLE_SIZE || !fits {
             return Err(OvmfError::HashTableArea {
                 gpa,
@@ -118,19 +123,16 @@ impl HashTableArea {
                 expected: TABLE_SIZE,
             });
         }
-        Ok(Self { gpa: gpa.into() })
+        Ok(Self {
+            page_gpa: Gpa::new(u64::from(gpa) - offset as u64),
+            offset,
+        })
     }
 
-    /// The start of the page that the area lies in.
-    pub(super) fn page_gpa(self) -> Gpa {
-        Gpa::new(self.gpa - self.gpa % PAGE_SIZE)
-    }
-
-    /// The page that the area lies in, holding the table of `hashes`.
+    /// The page, holding the table of `hashes`.
     pub(super) fn page(self, hashes: &KernelHashes) -> Page {
         let mut page = [0; 4096];
-        let offset = usize::try_from(self.gpa % PAGE_SIZE).unwrap_or(0);
-        page[offset..offset + TABLE_SIZE].copy_from_slice(&hashes.table());
+        page[self.offset..][..TABLE_SIZE].copy_from_slice(&hashes.table());
         page
     }
 }

@@ -1,4 +1,7 @@
 //! What a guest is launched with, in order, and the digest that follows.
+//!
+//! Under SEV-SNP every page adds a PAGE_INFO to the digest (SEV-SNP Firmware ABI, document 56860,
+//! section 8.17); the order of pages is QEMU's (`target/i386/sev.c`), but where a VMM is named.
 
 use sha2::{Digest, Sha256};
 
@@ -128,9 +131,9 @@ pub fn svsm_launch_digest(
     Ok(digest(UNMEASURED, &launched))
 }
 
-/// The launch digest of an SEV-ES guest (LAUNCH_MEASURE's GCTX.LD, SEV API, section 6.5): SHA-256
-/// of its image, its table of kernel hashes if it has a kernel, and a save area for each
-/// processor, all with SEV_FEATURES 0.
+/// The launch digest of an SEV-ES guest (GCTX.LD in LAUNCH_MEASURE of the SEV API, document 55766,
+/// section 6.5): SHA-256 of its image, its table of kernel hashes if it has a kernel, and a save
+/// area for each processor, all with SEV_FEATURES 0.
 ///
 /// # Errors
 /// The firmware names no reset address, or has no place for kernel hashes that are given.
@@ -150,8 +153,8 @@ pub fn sev_es_launch_digest(
     Ok(Sha256Digest::new(digest.finalize().into()))
 }
 
-/// The launch digest of an SEV guest (LAUNCH_MEASURE's GCTX.LD, SEV API, section 6.5): SHA-256 of
-/// its image and, if it has a kernel, its table of kernel hashes.
+/// The launch digest of an SEV guest (GCTX.LD in LAUNCH_MEASURE of the SEV API, document 55766,
+/// section 6.5): SHA-256 of its image and, if it has a kernel, its table of kernel hashes.
 ///
 /// # Errors
 /// The firmware has no place for kernel hashes that are given.
@@ -187,10 +190,10 @@ impl HashesPage {
         let section = sections.find(|section| section.kind == SectionKind::KernelHashes);
         let section = section.ok_or(OvmfError::NoKernelHashes)?;
         let area = firmware.hash_table_area()?;
-        if section.gpa != area.page_gpa() {
+        if section.gpa != area.page_gpa {
             return Err(OvmfError::KernelHashesElsewhere {
                 section: section.gpa,
-                expected: area.page_gpa(),
+                expected: area.page_gpa,
             });
         }
         Ok(Self {
@@ -257,10 +260,14 @@ fn digest(start: LaunchDigest, launched: &[Launched<'_>]) -> LaunchDigest {
         })
         .collect();
     let (pages, ids) = DistinctPages::collect(&contents);
-    let records = launched.iter().zip(ids).map(|(page, id)| match *page {
-        Launched::Normal(gpa, _) => PageRecord::normal(gpa, id),
-        Launched::Vmsa(_) => PageRecord::vmsa(KVM_VMSA_GPA, id),
-        Launched::Unread(gpa, kind) => PageRecord::without_contents(gpa, kind),
-    });
-    extend_launch_digest(start, &pages, records.collect())
+    let records: Vec<PageRecord> = launched
+        .iter()
+        .zip(ids)
+        .map(|(page, id)| match *page {
+            Launched::Normal(gpa, _) => PageRecord::normal(gpa, id),
+            Launched::Vmsa(_) => PageRecord::vmsa(KVM_VMSA_GPA, id),
+            Launched::Unread(gpa, kind) => PageRecord::without_contents(gpa, kind),
+        })
+        .collect();
+    extend_launch_digest(start, &pages, &records)
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use guestmark_measure::ovmf::{OvmfError, VcpuType};
+use guestmark_measure::ovmf::VcpuType;
 use tempfile::TempDir;
 
-use crate::images::Image;
+use crate::images::{Image, put};
 use crate::oracle::{Boot, Case, Cpu, Mode, Svsm, VmmName, ask};
 
 /// Debian's OVMF: it has SEV metadata, and checks no kernels.
@@ -246,20 +246,75 @@ fn guests_that_start_in_an_svsm() {
     alike(&cases);
 }
 
+/// Firmware that the package gives a digest for all the same, one for each row of the table in
+/// `docs/measuring-firmware.md`.
 #[test]
-fn firmware_without_sev_metadata_has_a_digest_there_and_none_here() {
+fn agreed_differences_have_a_digest_there_and_none_here() {
     let files = Files::new();
-    let image = Image {
-        sections: None,
-        ..Image::complete(0x2000)
+    let complete = || Image::complete(0x2000);
+    let section = |section| {
+        let mut image = complete();
+        image.sections.as_mut().unwrap()[0] = section;
+        image.bytes()
     };
-    let case = Case::new(Mode::Snp, &files.image("ovmf", &image));
-    assert!(ask([&case])[0].is_ok());
-    assert!(matches!(
-        case.digest(),
-        Err(OvmfError::NoEntry {
-            name: "SEV metadata",
-            ..
-        })
-    ));
+    let no_metadata = Image {
+        sections: None,
+        ..complete()
+    };
+    // The SVSM's entry gets the GUID of the reset block, which ends 50 bytes before the end.
+    let with_svsm = Image {
+        svsm_entry: Some(0),
+        ..complete()
+    };
+    let mut twice = with_svsm.bytes();
+    let reset_block = twice[0x2000 - 66..][..16].to_vec();
+    put(&mut twice, 66 + 22, &reset_block);
+    let elsewhere = Image {
+        hash_table: Some([0x0080_0C00, 0x400]),
+        ..complete()
+    };
+    let no_address = Image {
+        reset: Some(0),
+        ..complete()
+    };
+    let images = [
+        no_metadata.bytes(),
+        twice,
+        section([0x0070_0000, 0x2000, 2]),
+        section([0x0070_0000, 0x2000, 3]),
+        section([0x0080_0000, 0xB000, 1]),
+        elsewhere.bytes(),
+        no_address.bytes(),
+    ];
+    let boot = files.boots().swap_remove(1);
+    let cases = (0..).zip(images).map(|(number, image)| {
+        let ovmf = files.write(&format!("ovmf-{number}"), &image);
+        // Where a kernel plays no part there is none: without metadata the package wants none.
+        Case {
+            boot: boot.clone().filter(|_| number == 5),
+            ..Case::new(Mode::Snp, &ovmf)
+        }
+    });
+    let cases: Vec<Case> = cases.collect();
+    let ours: Vec<String> = cases
+        .iter()
+        .map(|case| case.digest().unwrap_err().to_string())
+        .collect();
+    for (expected, ours) in [
+        "the footer table has no SEV metadata",
+        "offset 0x1fa2: the footer table has a second entry with GUID 00f771de",
+        "offset 0x1c10: the section SNP_SECRETS has 0x2000 bytes",
+        "offset 0x1c10: the section CPUID has 0x2000 bytes",
+        "the sections SNP_SEC_MEM at 0x800000 and SNP_SEC_MEM at 0x80a000 overlap",
+        "the section SNP_KERNEL_HASHES is at 0x810000, expected at 0x800000",
+        "the SEV-ES reset block names no address",
+    ]
+    .into_iter()
+    .zip(&ours)
+    {
+        assert!(ours.starts_with(expected), "{ours}");
+    }
+    for (case, theirs) in cases.iter().zip(ask(&cases)) {
+        assert!(theirs.is_ok(), "{case:?}: {theirs:?}");
+    }
 }

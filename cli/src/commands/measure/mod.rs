@@ -1,10 +1,13 @@
-//! `measure`: the launch digest of an IGVM file, per loader.
+//! `measure`: the launch digest of an IGVM file, per loader; or of a guest that starts in
+//! firmware.
 
+mod firmware;
 mod report;
 
 use std::num::NonZeroU32;
+use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use guestmark_measure::igvm::IgvmFile;
 use guestmark_measure::{Loader, LoaderVerdict};
 use serde::Serialize;
@@ -23,16 +26,21 @@ struct Report {
     note: &'static str,
 }
 
-pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
-    let bytes = input::bytes(&args.file)?;
-    let file = IgvmFile::parse(&bytes).with_context(|| args.file.display().to_string())?;
-    let vcpus = vcpus(&args)?;
-    if let Some(path) = &args.report.report {
-        report::run(path, &args, &file, vcpus, output)
+pub(crate) fn run(args: &Measure, output: &Output) -> anyhow::Result<Outcome> {
+    let path = match (&args.file, &args.firmware.ovmf) {
+        (Some(path), None) => path,
+        (None, Some(image)) => return firmware::run(args, image, output),
+        (Some(_), Some(_)) | (None, None) => bail!("give an IGVM file or --ovmf FILE, one of them"),
+    };
+    let bytes = input::bytes(path)?;
+    let file = IgvmFile::parse(&bytes).with_context(|| path.display().to_string())?;
+    let vcpus = vcpus(args)?;
+    if let Some(report) = &args.report.report {
+        report::run(report, args, path, &file, vcpus, output)
     } else if args.bare {
-        bare(&args, &file, vcpus, output)
+        bare(args, path, &file, vcpus, output)
     } else {
-        table(&args, &file, vcpus, output)
+        table(args, path, &file, vcpus, output)
     }
 }
 
@@ -47,6 +55,7 @@ fn vcpus(args: &Measure) -> anyhow::Result<Option<NonZeroU32>> {
 /// One digest and nothing else.
 fn bare(
     args: &Measure,
+    path: &Path,
     file: &IgvmFile<'_>,
     vcpus: Option<NonZeroU32>,
     output: &Output,
@@ -58,7 +67,7 @@ fn bare(
             Ok(Outcome::Good)
         }
         Err(refusal) => {
-            let file = args.file.display();
+            let file = path.display();
             say(&format!(
                 "guestmark: {file}: no digest under {loader}: {refusal}"
             ));
@@ -70,6 +79,7 @@ fn bare(
 /// The verdicts of all loaders, or of the one asked about.
 fn table(
     args: &Measure,
+    path: &Path,
     file: &IgvmFile<'_>,
     vcpus: Option<NonZeroU32>,
     output: &Output,
@@ -83,7 +93,7 @@ fn table(
         .all(|verdict| verdict.launch_digest.is_none());
     let report = Report {
         schema: "guestmark/measure/1",
-        file: args.file.display().to_string(),
+        file: path.display().to_string(),
         loaders,
         note: verdicts::NOTE,
     };

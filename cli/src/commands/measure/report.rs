@@ -25,17 +25,18 @@ struct Document {
     findings: Findings,
 }
 
-/// Holds the report at `path` against `file`.
+/// Holds the report at `path` against the file at `igvm`.
 pub(super) fn run(
     path: &Path,
     args: &Measure,
+    igvm: &Path,
     file: &IgvmFile<'_>,
     vcpus: Option<NonZeroU32>,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let report = parsed(path, Report::parse)?;
     let agent_policy = args.report.policy.as_ref().map(fs::read).transpose()?;
-    let name = || args.file.display().to_string();
+    let name = || igvm.display().to_string();
     let snp = file.platform(PlatformType::SevSnp);
     let snp = snp.with_context(|| format!("{}: no SEV-SNP platform header", name()))?;
     let (vcek, chain) = certificates(&args.report)?;
