@@ -1,8 +1,14 @@
 //! The command line, as data. What a command does stands in `commands`.
 
 mod firmware;
+mod id_block;
+mod report;
 
 pub(crate) use firmware::{Firmware, Mode, VmmType};
+pub(crate) use id_block::{
+    IdBlock, IdBlockAttach, IdBlockCommand, IdBlockKey, IdBlockLoader, IdBlockNew, IdBlockStrip,
+};
+pub(crate) use report::ReportArgs;
 
 use std::path::PathBuf;
 
@@ -50,7 +56,9 @@ pub(crate) enum Command {
     /// Make a dm-verity hash tree and print its root hash
     Verity(Verity),
     /// Predict the launch digest of an IGVM file or of a firmware boot
-    Measure(Measure),
+    Measure(Box<Measure>),
+    /// Make, attach and strip the signed ID block of an IGVM file
+    Idblock(IdBlock),
     /// Show what an artifact holds
     Inspect(Inspect),
     /// Boot a build in QEMU until its agent answers
@@ -246,6 +254,8 @@ Examples:
   guestmark measure kata-containers-igvm.img --pages
   guestmark measure guest.igvm --pages --loader qemu-kvm --json
   guestmark measure guest.igvm --vcpus 2 --json
+  guestmark measure guest.igvm --report report.bin --policy policy.rego \\
+      --vcek vcek.der --chain cert_chain.pem
   guestmark measure --ovmf OVMF.fd --vcpus 2 --vcpu-type EPYC-v4 \\
       --kernel vmlinuz --initrd initrd --append 'root=/dev/vda1'
 
@@ -253,7 +263,8 @@ Loaders disagree on what they launch: for each digest, the first page at which i
 loaders part from the first loader that loads the file, and why.
 
 A digest is what the published behaviour of loaders and VMMs leads to; nothing was
-run on SEV hardware. Exit status 1: no loader that was asked about has a digest.")]
+run on SEV hardware. Exit status 1: no loader that was asked about has a digest,
+or the report is not as it should be.")]
 pub(crate) struct Measure {
     /// The IGVM file
     #[arg(value_hint = ValueHint::FilePath, required_unless_present = "ovmf")]
@@ -265,13 +276,15 @@ pub(crate) struct Measure {
     #[arg(long, value_name = "N")]
     pub(crate) vcpus: Option<u32>,
     /// Print the digest in hexadecimal and nothing else
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with_all = ["json", "report"])]
     pub(crate) bare: bool,
     /// List what one loader launches: ranges of like pages and the digest after each
-    #[arg(long, conflicts_with_all = ["bare", "ovmf"])]
+    #[arg(long, conflicts_with_all = ["bare", "ovmf", "report"])]
     pub(crate) pages: bool,
     #[command(flatten)]
     pub(crate) firmware: Firmware,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

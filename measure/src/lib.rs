@@ -8,6 +8,7 @@
 mod chain;
 mod digest;
 mod distinct_pages;
+pub mod ecdsa;
 mod gpa;
 pub mod id_block;
 pub mod igvm;
@@ -17,6 +18,7 @@ mod other_platforms;
 pub mod ovmf;
 mod page_range;
 mod page_record;
+pub mod report;
 mod verdict;
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ fn help_lists_every_command_that_there_is() {
             "pack",
             "verity",
             "measure",
+            "idblock",
             "inspect",
             "boot",
             "completions",

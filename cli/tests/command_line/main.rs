@@ -12,6 +12,7 @@ mod boot;
 mod build;
 mod firmware;
 mod help;
+mod idblock;
 #[path = "../../../measure/tests/firmware/images.rs"]
 mod images;
 mod inspect;
@@ -19,6 +20,7 @@ mod lock;
 mod measure;
 mod measured_file;
 mod pack;
+mod report;
 mod schema;
 mod standard_streams;
 mod tools;

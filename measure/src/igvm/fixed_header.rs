@@ -1,5 +1,6 @@
 //! The fixed header, which says where everything else is.
 
+use std::mem::offset_of;
 use std::ops::Range;
 
 use zerocopy::{FromBytes, IntoBytes};
@@ -41,6 +42,8 @@ impl Revision {
 /// The fixed header's contents, checked against the file.
 pub(super) struct FixedHeader {
     pub(super) revision: Revision,
+    /// Bytes in the fixed header.
+    pub(super) size: usize,
     /// Where the variable headers are; the file's data starts at its end.
     pub(super) variable_headers: Range<usize>,
 }
@@ -77,13 +80,7 @@ impl FixedHeader {
         }
         let variable_headers = variable_headers(header, size, file.len())?;
 
-        let mut crc = crc32fast::Hasher::new();
-        let (before, after) = (0x14, 0x18);
-        crc.update(&file[..before]);
-        crc.update(0_u32.as_bytes());
-        crc.update(&file[after..size]);
-        crc.update(&file[variable_headers.clone()]);
-        let expected = crc.finalize();
+        let expected = Self::checksum(file, size, variable_headers.clone());
         if header.checksum.get() != expected {
             return Err(IgvmError::Checksum {
                 expected,
@@ -92,8 +89,21 @@ impl FixedHeader {
         }
         Ok(Self {
             revision,
+            size,
             variable_headers,
         })
+    }
+
+    /// The CRC-32 over the fixed header of `size` bytes, its checksum taken as zero, and the
+    /// variable headers.
+    pub(super) fn checksum(file: &[u8], size: usize, variable_headers: Range<usize>) -> u32 {
+        let mut crc = crc32fast::Hasher::new();
+        let field = offset_of!(wire::FixedHeader, checksum);
+        crc.update(&file[..field]);
+        crc.update(0_u32.as_bytes());
+        crc.update(&file[field + size_of::<u32>()..size]);
+        crc.update(&file[variable_headers]);
+        crc.finalize()
     }
 }
 

@@ -14,6 +14,7 @@ mod overlap;
 mod parameter;
 mod platform;
 mod snp_id_block;
+mod splice;
 mod variable_headers;
 mod wire;
 
@@ -28,6 +29,8 @@ pub use overlap::Overlap;
 pub use parameter::ParameterKind;
 pub use platform::{CompatibilityMask, PlatformType, SupportedPlatform};
 pub use snp_id_block::{SnpIdBlock, SnpPublicKey, SnpSignature};
+pub use splice::SpliceError;
+pub(crate) use splice::{insert_id_block, remove_id_block};
 
 use directive_reader::DirectiveReader;
 use file_data::FileData;

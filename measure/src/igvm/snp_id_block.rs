@@ -3,10 +3,12 @@
 use std::fmt;
 
 use zerocopy::little_endian::U32;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::CompatibilityMask;
 use crate::LaunchDigest;
+use crate::ecdsa::{EcdsaError, PublicKey, Signature};
+use crate::id_block::{IdAuthPage, IdBlock, SignedIdBlock};
 
 /// Directive 0x30B (`IGVM_VHS_SNP_ID_BLOCK`), 696 bytes. It has no policy field: the policy of
 /// the ID block is the guest policy header's.
@@ -44,6 +46,29 @@ pub struct SnpIdBlock {
 const _: () = assert!(size_of::<SnpIdBlock>() == 696);
 
 impl SnpIdBlock {
+    /// A signed ID block for the platforms of `mask`. Its policy goes nowhere: the directive has
+    /// none.
+    pub(crate) fn new(mask: CompatibilityMask, signed: &SignedIdBlock) -> Self {
+        let SignedIdBlock { block, auth } = signed;
+        let mut wire = Self::new_zeroed();
+        wire.compatibility_mask = U32::new(mask.bits());
+        wire.launch_digest = *block.launch_digest.as_bytes();
+        wire.family_id = block.family_id;
+        wire.image_id = block.image_id;
+        wire.version = U32::new(IdBlock::VERSION);
+        wire.guest_svn = U32::new(block.guest_svn);
+        wire.id_key_algorithm = U32::new(IdAuthPage::ALGORITHM);
+        wire.id_key_signature = SnpSignature::from(&auth.id_signature);
+        wire.id_public_key = SnpPublicKey::from(&auth.id_key);
+        if let Some(author) = &auth.author {
+            wire.author_key_enabled = 1;
+            wire.author_key_algorithm = U32::new(IdAuthPage::ALGORITHM);
+            wire.author_key_signature = SnpSignature::from(&author.signature);
+            wire.author_public_key = SnpPublicKey::from(&author.key);
+        }
+        wire
+    }
+
     /// The platforms the block is for.
     pub const fn mask(&self) -> CompatibilityMask {
         CompatibilityMask::new(self.compatibility_mask.get())
@@ -89,4 +114,42 @@ pub struct SnpPublicKey {
     pub qx: [u8; 72],
     /// The y coordinate.
     pub qy: [u8; 72],
+}
+
+impl From<&Signature> for SnpSignature {
+    fn from(signature: &Signature) -> Self {
+        let (r, s) = signature.to_fields();
+        Self { r, s }
+    }
+}
+
+impl TryFrom<&SnpSignature> for Signature {
+    type Error = EcdsaError;
+
+    fn try_from(wire: &SnpSignature) -> Result<Self, Self::Error> {
+        Self::from_fields(&wire.r, &wire.s)
+    }
+}
+
+impl From<&PublicKey> for SnpPublicKey {
+    fn from(key: &PublicKey) -> Self {
+        let (qx, qy) = key.to_fields();
+        Self {
+            curve: U32::new(PublicKey::CURVE),
+            reserved: U32::ZERO,
+            qx,
+            qy,
+        }
+    }
+}
+
+impl TryFrom<&SnpPublicKey> for PublicKey {
+    type Error = EcdsaError;
+
+    fn try_from(wire: &SnpPublicKey) -> Result<Self, Self::Error> {
+        if wire.reserved != U32::ZERO {
+            return Err(EcdsaError::Padding { field: "the curve" });
+        }
+        Self::from_fields(wire.curve.get(), &wire.qx, &wire.qy)
+    }
 }

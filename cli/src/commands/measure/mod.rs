@@ -4,6 +4,7 @@
 mod assessment;
 mod firmware;
 mod pages;
+mod report;
 
 use std::num::NonZeroU32;
 
@@ -15,10 +16,10 @@ use crate::args::Measure;
 use crate::input;
 use crate::output::{Outcome, Output, say};
 
-pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: &Measure, output: &Output) -> anyhow::Result<Outcome> {
     let path = match (&args.file, &args.firmware.ovmf) {
         (Some(path), None) => path,
-        (None, Some(image)) => return firmware::run(&args, image, output),
+        (None, Some(image)) => return firmware::run(args, image, output),
         (Some(_), Some(_)) | (None, None) => bail!("give an IGVM file or --ovmf FILE, one of them"),
     };
     let bytes = input::bytes(path)?;
@@ -30,10 +31,14 @@ pub(crate) fn run(args: Measure, output: &Output) -> anyhow::Result<Outcome> {
         loader: args.loader,
         vcpus: vcpus(args.vcpus)?,
     };
-    match (args.bare, args.pages) {
-        (true, _) => request.bare(output),
-        (_, true) => request.pages(output),
-        _ => request.assessment(output),
+    if let Some(report) = &args.report.report {
+        request.hold_against(report, &args.report, output)
+    } else if args.pages {
+        request.pages(output)
+    } else if args.bare {
+        request.bare(output)
+    } else {
+        request.assessment(output)
     }
 }
 

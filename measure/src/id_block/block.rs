@@ -1,4 +1,4 @@
-//! The SEV-SNP ID block: what a guest's owner signs so that the firmware launches nothing else.
+//! The 96 bytes that are signed.
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
