@@ -245,6 +245,7 @@ fn find_one(
             .apt
             .as_deref()
             .and_then(|apt| apt::find(apt, archive)),
+        ArchiveKind::Rpm => None,
     };
     apt.ok_or_else(|| MirrorError::Unknown {
         archive: name.to_owned(),

@@ -15,6 +15,7 @@ mod inspect;
 mod lock;
 mod measure;
 mod pack;
+mod rpm;
 mod schema;
 mod standard_streams;
 mod tools;
