@@ -61,7 +61,8 @@ fn package(home: &Path, repository: &Path, version: &str, name: &str, rest: &str
     let (top, files) = (home.display(), home.join("files"));
     let spec = format!(
         "Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\nLicense: none\n\
-         AutoReqProv: no\n%description\ntest\n%install\ncp -r {}/{name} %{{buildroot}}\n{rest}\n",
+         AutoReqProv: no\n%description\ntest\n%install\nmkdir -p %{{buildroot}}\n\
+         cp -r {}/{name}/. %{{buildroot}}\n{rest}\n",
         files.display()
     );
     let path = home.join(format!("{name}.spec")).display().to_string();
