@@ -110,3 +110,72 @@ fn text(content: &Content) -> std::io::Result<String> {
     content.open()?.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+    use crate::rules::MADE_UP_RECIPE;
+    use crate::tree::tarball::Entry;
+    use crate::tree::{Metadata, TreePath};
+
+    fn package(group: &str) -> OpenedPackage {
+        let entry = |path: &str, text: &str| Entry {
+            path: TreePath::parse(path.as_bytes()).unwrap(),
+            kind: EntryKind::Inode {
+                kind: NodeKind::File(Content::bytes(text.as_bytes())),
+                metadata: Metadata::root_owned(0o644),
+            },
+        };
+        OpenedPackage {
+            name: "chrony".to_owned(),
+            version: "4-1".to_owned(),
+            architecture: "x86_64".to_owned(),
+            scripts: Vec::new(),
+            entries: vec![
+                entry(
+                    "etc/passwd",
+                    "root:x:0:0::/:/bin/sh\nchrony:x:12:13::/:/bin/false\n",
+                ),
+                entry("etc/group", "no line\nchrony:x:13:\n"),
+                entry("var/lib/chrony", ""),
+            ],
+            owners: vec![NamedOwner {
+                entry: 2,
+                user: "chrony".to_owned(),
+                group: group.to_owned(),
+            }],
+        }
+    }
+
+    fn owner_of(rules: &str, group: &str) -> Result<(u32, u32), String> {
+        let text = MADE_UP_RECIPE.to_owned() + rules;
+        let recipe = Recipe::parse(&text, std::path::Path::new("recipe.toml")).unwrap();
+        let mut packages = [package(group)];
+        resolve(&recipe.rootfs, &mut packages).map_err(|error| error.to_string())?;
+        match &packages[0].entries[2].kind {
+            EntryKind::Inode { metadata, .. } => Ok((metadata.uid, metadata.gid)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn names_get_the_numbers_of_the_guests_own_account_files() {
+        assert_eq!(owner_of("", "chrony"), Ok((12, 13)));
+        assert_eq!(owner_of("", "root"), Ok((12, 0)));
+        assert_eq!(
+            owner_of("", "wheel").unwrap_err(),
+            "package chrony 4-1: /var/lib/chrony belongs to group \"wheel\", which /etc/group of \
+             the packages does not have; add it to rootfs.group"
+        );
+        // Accounts of the recipe become the files: those of the packages count no more.
+        let user = "\n[[rootfs.user]]\nname = \"chrony\"\nuid = 7\ngid = 8\nhome = \"/\"\n\
+                    shell = \"/bin/false\"\n";
+        assert_eq!(owner_of(user, "root"), Ok((7, 0)));
+        assert_eq!(
+            owner_of(user, "chrony").unwrap_err(),
+            "package chrony 4-1: /var/lib/chrony belongs to group \"chrony\", which rootfs.group \
+             does not have; add it to rootfs.group"
+        );
+    }
+}

@@ -7,9 +7,9 @@ use crate::tree::section::Section;
 
 const MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 1];
 /// Magic, four reserved bytes, the number of tags, the length of their data.
-const INTRO: u64 = 16;
+const INTRO: usize = 16;
 /// Tag, type, offset and count.
-const ENTRY: u64 = 16;
+const ENTRY: usize = 16;
 
 /// Why bytes are not a header, or lack what a package has.
 #[derive(Debug, thiserror::Error)]
@@ -74,12 +74,12 @@ impl Header {
             header: name,
             offset,
         };
-        let mut intro = [0; INTRO as usize];
+        let mut intro = [0; INTRO];
         file.read_exact_at(&mut intro, offset)
             .map_err(|_| truncated())?;
         let number = |at: usize| u64::from(word(&intro, at).unwrap_or_default());
         let (tags, data) = (number(8), number(12));
-        let length = INTRO + tags * ENTRY + data;
+        let length = INTRO as u64 + tags * ENTRY as u64 + data;
         let invalid = |reason: String| HeaderError::Invalid {
             header: name,
             offset,
@@ -99,9 +99,8 @@ impl Header {
     }
 
     fn parse(bytes: Vec<u8>, name: &'static str, tags: usize) -> Result<Self, String> {
-        let (intro, entry) = (INTRO as usize, ENTRY as usize);
         let mut entries = BTreeMap::new();
-        for at in (0..tags).map(|index| intro + index * entry) {
+        for at in (0..tags).map(|index| INTRO + index * ENTRY) {
             let field = |index: usize| word(&bytes, at + index * 4).unwrap_or_default();
             let found = Entry {
                 kind: field(1),
@@ -115,7 +114,7 @@ impl Header {
         }
         Ok(Self {
             name,
-            data: intro + tags * entry,
+            data: INTRO + tags * ENTRY,
             bytes,
             entries,
         })

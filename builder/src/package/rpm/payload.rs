@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::tree::section::Section;
 use crate::tree::{PathError, TreePath};
 
-const HEADER: u64 = 110;
+const HEADER: usize = 110;
 const TRAILER: &[u8] = b"TRAILER!!!";
 /// Linux limits a path to 4096 bytes (`PATH_MAX`).
 const LONGEST_NAME: u64 = 4096;
@@ -50,7 +50,7 @@ pub(super) fn contents(payload: &Section) -> Result<BTreeMap<TreePath, Section>,
             end: payload.len(),
         };
         let bad = |reason: String| PayloadError::Entry { offset, reason };
-        let mut header = [0; HEADER as usize];
+        let mut header = [0; HEADER];
         payload
             .read_exact_at(&mut header, offset)
             .map_err(|_| truncated())?;
@@ -81,7 +81,7 @@ pub(super) fn contents(payload: &Section) -> Result<BTreeMap<TreePath, Section>,
         }
         let mut name = vec![0; usize::try_from(name_size).unwrap_or(usize::MAX)];
         payload
-            .read_exact_at(&mut name, offset + HEADER)
+            .read_exact_at(&mut name, offset + HEADER as u64)
             .map_err(|_| truncated())?;
         if name.pop() != Some(0) {
             return Err(bad("its name does not end in NUL".to_owned()));
@@ -90,7 +90,7 @@ pub(super) fn contents(payload: &Section) -> Result<BTreeMap<TreePath, Section>,
             return Ok(contents);
         }
         // Names and data are padded to four bytes.
-        let start = (offset + HEADER + name_size).next_multiple_of(4);
+        let start = (offset + HEADER as u64 + name_size).next_multiple_of(4);
         let data = payload.slice(start, size).ok_or_else(truncated)?;
         let path =
             TreePath::parse(&name).map_err(|reason| PayloadError::Path { offset, reason })?;

@@ -24,14 +24,14 @@ fn open_file(file: &Path, locked: &LockedPackage) -> Result<OpenedPackage, Strin
 }
 
 fn package(name: &str) -> PathBuf {
-    let files = Factory::shared().packages().into_iter();
+    let mut files = Factory::shared().packages().into_iter();
     let is_it = |file: &PathBuf| {
         file.file_name()
             .unwrap()
             .to_string_lossy()
             .starts_with(name)
     };
-    files.filter(is_it).next().unwrap()
+    files.find(is_it).unwrap()
 }
 
 fn sha256_of(content: &Content) -> String {
