@@ -297,3 +297,21 @@ fn a_snapshot_of_a_debian_archive_is_refused() {
          out and name a mirror that shows the archive as it was, --mirror tiny=URL",
     );
 }
+
+#[test]
+fn a_repository_without_a_mirror_is_refused_and_apt_is_not_spoken_of() {
+    let tiny = Tiny::new("");
+    let configuration = tiny.path().join("config/guestmark/config.toml");
+    refused(
+        tiny.path(),
+        &["lock", "tiny", "--store", "store"],
+        &format!(
+            "no mirror is known for archive \"tiny\" (suite 3/x86_64); give one in one of three \
+             ways:\n  \
+             --mirror tiny=URL\n  \
+             the environment variable GUESTMARK_MIRROR_TINY=URL\n  \
+             tiny = \"URL\" under [mirrors] in {}",
+            configuration.display()
+        ),
+    );
+}
