@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use crate::lock::{ArchivePath, LockedPackage};
 
@@ -152,6 +152,7 @@ impl Factory {
     }
 
     pub(crate) fn sign(&self, file: &Path) {
+        let _agent = Agent::start(self);
         // rpm runs no program without its path.
         let gpg = run(Command::new("sh").args(["-c", "command -v gpg"]));
         run(self.command("rpmsign").args([
@@ -240,6 +241,7 @@ impl Factory {
     }
 
     fn gpg(&self, arguments: &[&str]) -> String {
+        let _agent = Agent::start(self);
         run(self
             .command("gpg")
             .args([
@@ -256,6 +258,33 @@ impl Factory {
         command.env("GNUPGHOME", self.home());
         command.env("HOME", self.folder.path());
         command
+    }
+}
+
+/// gpg leaves a server behind: one test at a time uses it, and ends it.
+struct Agent<'a> {
+    factory: &'a Factory,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl<'a> Agent<'a> {
+    fn start(factory: &'a Factory) -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        Self {
+            factory,
+            _alone: ALONE.lock().unwrap_or_else(|held| held.into_inner()),
+        }
+    }
+}
+
+impl Drop for Agent<'_> {
+    fn drop(&mut self) {
+        // A test that fails for another reason should say that one.
+        let _ = self
+            .factory
+            .command("gpgconf")
+            .args(["--kill", "all"])
+            .output();
     }
 }
 
