@@ -17,6 +17,7 @@ use guestmark_builder::archive::NamedMirror;
 use guestmark_builder::recipe::{Layout, Memory};
 use guestmark_builder::verity::Salt;
 use guestmark_measure::{Gpa, Loader};
+use jiff::Timestamp;
 
 const EXIT_CODES: &str = "\
 Exit status: 0 done, or the verdict is good; 1 the verdict is bad; 2 the request
@@ -74,7 +75,8 @@ pub(crate) enum Command {
 Examples:
   guestmark lock recipes/debian-12
   guestmark lock recipes/debian-12 --update
-  guestmark lock recipes/debian-12 --mirror debian=https://snapshot.example/20260711")]
+  guestmark lock recipes/debian-12 --mirror debian=https://snapshot.example/20260711
+  guestmark lock my-rpm-recipe --snapshot 2026-05-01T00:00:00Z")]
 pub(crate) struct Lock {
     /// Folder of the recipe
     #[arg(value_hint = ValueHint::DirPath)]
@@ -82,6 +84,9 @@ pub(crate) struct Lock {
     /// Take the newest versions on offer instead of keeping the locked ones
     #[arg(long)]
     pub(crate) update: bool,
+    /// Take the newest versions that RPM repositories had at TIME
+    #[arg(long, value_name = "TIME", conflicts_with = "update")]
+    pub(crate) snapshot: Option<Timestamp>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]

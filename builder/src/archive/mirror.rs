@@ -17,11 +17,12 @@ use crate::recipe::{Archive, ArchiveKind, Recipe};
 pub enum MirrorError {
     /// Nothing says where an archive can be reached.
     #[error(
-        "no mirror is known for archive {archive:?} (suite {suite}); give one in one of four ways:\n  \
+        "no mirror is known for archive {archive:?} (suite {suite}); give one in one of {} ways:\n  \
          --mirror {archive}=URL\n  \
          the environment variable {variable}=URL\n  \
-         {archive} = \"URL\" under [mirrors] in {configuration}\n  \
-         on Debian-like systems, the suite {suite} of a Debian archive in the apt sources"
+         {archive} = \"URL\" under [mirrors] in {configuration}{}",
+        if *.apt { "four" } else { "three" },
+        if *.apt { apt_sources(suite) } else { String::new() }
     )]
     Unknown {
         /// The archive's name in the recipe.
@@ -32,6 +33,8 @@ pub enum MirrorError {
         variable: String,
         /// The user's configuration file.
         configuration: String,
+        /// Whether apt's sources may name one.
+        apt: bool,
     },
     /// `--mirror` names an archive that the recipe does not have.
     #[error("--mirror {name}=...: the recipe has no archive {name:?}; it has: {known}")]
@@ -63,6 +66,10 @@ pub enum MirrorError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+fn apt_sources(suite: &str) -> String {
+    format!("\n  on Debian-like systems, the suite {suite} of a Debian archive in the apt sources")
 }
 
 /// A mirror given by name: `NAME=URL`.
@@ -245,6 +252,7 @@ fn find_one(
             .apt
             .as_deref()
             .and_then(|apt| apt::find(apt, archive)),
+        ArchiveKind::Rpm => None,
     };
     apt.ok_or_else(|| MirrorError::Unknown {
         archive: name.to_owned(),
@@ -254,6 +262,7 @@ fn find_one(
             || "guestmark/config.toml of the user's configuration directory".to_owned(),
             |path| path.display().to_string(),
         ),
+        apt: archive.kind == ArchiveKind::Debian,
     })
 }
 

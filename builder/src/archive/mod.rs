@@ -6,6 +6,7 @@ mod location;
 mod mirror;
 mod openpgp;
 mod resolve;
+pub mod rpm;
 mod solver;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -15,9 +16,10 @@ pub use location::{MirrorUrl, ParseMirrorUrlError};
 pub use mirror::{
     Mirror, MirrorError, MirrorSettings, MirrorSource, Mirrors, NamedMirror, ParseNamedMirrorError,
 };
+pub(crate) use openpgp::Certificates;
 pub use openpgp::{Keys, SignatureError};
 pub(crate) use resolve::World;
-pub use resolve::{ResolveError, resolve};
+pub use resolve::{ResolveError, Versions, resolve};
 pub use solver::Unsatisfiable;
 pub use transport::DownloadError;
 pub(crate) use transport::Transport;

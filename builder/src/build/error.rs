@@ -13,7 +13,7 @@ use crate::igvm::AssembleError;
 use crate::initrd::InitrdError;
 use crate::lock::LockError;
 use crate::output::OutputError;
-use crate::package::PackageError;
+use crate::package::{FormatError, PackageError};
 use crate::recipe::RecipeError;
 use crate::rules::RuleError;
 use crate::store::StoreError;
@@ -35,6 +35,8 @@ pub enum BuildError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Format(#[from] FormatError),
     #[error(transparent)]
     Package(#[from] PackageError),
     #[error(transparent)]

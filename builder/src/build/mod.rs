@@ -102,7 +102,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     progress.step("Checking the locked packages");
     let fetched = fetch(&recipe, &lock, &store, network, progress)?;
     progress.step("Opening packages");
-    let opened = OpenedSets::open(&fetched, spool(&directory))?;
+    let opened = OpenedSets::open(&recipe, &lock, &fetched, spool(&directory))?;
     let parts = guest::Parts::build(&recipe, opened, &output, progress)?;
     progress.step("Assembling and measuring");
     let variants = variants::write_all(&recipe, &parts, &output)?;

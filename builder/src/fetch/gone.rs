@@ -51,7 +51,7 @@ impl Gone {
         }
         let mut archives = BTreeMap::new();
         for (archive, packages) in by_archive {
-            let (offer, problem) = match world.read(archive, None) {
+            let (offer, problem) = match world.read(archive, None, None) {
                 Ok((_, offer)) => (Some(offer), None),
                 Err(error) => (None, Some(error.to_string())),
             };
@@ -61,7 +61,6 @@ impl Gone {
                 offered: offer
                     .iter()
                     .flat_map(|offer| offer.versions(&package.name))
-                    .map(str::to_owned)
                     .collect(),
             });
             let lost = Lost {

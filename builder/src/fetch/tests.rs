@@ -31,6 +31,7 @@ impl World {
                 path: ArchivePath::try_from(path).unwrap(),
                 size: content.len() as u64,
                 sha256: testing::sha256(content),
+                time: None,
                 sets: vec!["rootfs".to_owned()],
             }
         });
@@ -39,6 +40,7 @@ impl World {
             date: "Sat, 11 Jul 2026 10:16:37 UTC".to_owned(),
             sha256: testing::sha256(b""),
             signed_by: Vec::new(),
+            snapshot: None,
         };
         let lock = Lock {
             version: LOCK_VERSION,

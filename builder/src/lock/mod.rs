@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use guestmark_measure::Sha256Digest;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::{PackageSet, Recipe};
@@ -40,12 +41,15 @@ pub struct Lock {
 pub struct SignedIndex {
     /// The suite that was asked for.
     pub suite: String,
-    /// The signed `Date` field, unchanged.
+    /// The signed `Date` field, unchanged; of an RPM repository, the newest timestamp in it.
     pub date: String,
-    /// The SHA-256 of the signed file (`InRelease`).
+    /// The SHA-256 of the signed file (`InRelease`, `repomd.xml`).
     pub sha256: Sha256Digest,
     /// Fingerprints of the keys whose signatures verified, upper-case hexadecimal, sorted.
     pub signed_by: Vec<String>,
+    /// If only files until a time were looked at: that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Timestamp>,
 }
 
 /// One pinned package.
@@ -66,6 +70,9 @@ pub struct LockedPackage {
     pub size: u64,
     /// The SHA-256 of the package file.
     pub sha256: Sha256Digest,
+    /// When the archive got the file, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
     /// The sets it belongs to: `kernel`, `initrd`, `rootfs`; sorted.
     pub sets: Vec<String>,
 }

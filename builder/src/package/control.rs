@@ -91,11 +91,12 @@ pub(super) fn read(entries: &[Entry], locked: &LockedPackage) -> Result<Control,
             name: locked.name.clone(),
             version: locked.version.clone(),
             architecture: locked.architecture.clone(),
-            scripts: MaintainerScript::ALL
+            scripts: MaintainerScript::DEBIAN
                 .into_iter()
                 .filter(|script| file(script.name()).is_some())
                 .collect(),
             entries: Vec::new(),
+            owners: Vec::new(),
         },
         installed_size,
     })

@@ -20,7 +20,7 @@ const MAX_UNDECLARED: u64 = 1 << 30;
 /// # Errors
 /// The file is not a whole .deb, is not the locked package, or holds what a tree cannot. Data
 /// that unpack to far more than the package declares are refused.
-pub fn open(
+pub(super) fn open(
     file: &Path,
     locked: &LockedPackage,
     spool: &Path,
@@ -160,6 +160,7 @@ mod tests {
                 .unwrap(),
             size: 0,
             sha256: guestmark_measure::Sha256Digest::new([0; 32]),
+            time: None,
             sets: vec!["rootfs".to_owned()],
         }
     }

@@ -3,6 +3,8 @@
 mod ar;
 mod control;
 mod deb;
+mod format;
+pub mod rpm;
 
 use std::fmt;
 
@@ -13,7 +15,7 @@ use crate::tree::{Origin, UnpackError};
 
 pub use ar::ArError;
 pub use control::ControlError;
-pub use deb::open;
+pub use format::{Format, FormatError, open};
 
 /// An opened package. Cloning copies no content.
 #[derive(Debug, Clone)]
@@ -28,6 +30,19 @@ pub struct OpenedPackage {
     pub scripts: Vec<MaintainerScript>,
     /// What it unpacks to, in its order.
     pub entries: Vec<Entry>,
+    /// Whose entries are that belong to a name instead of a number; an RPM package has no numbers.
+    pub owners: Vec<NamedOwner>,
+}
+
+/// An entry that belongs to a user and a group by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedOwner {
+    /// The entry, by its place in [`OpenedPackage::entries`].
+    pub entry: usize,
+    /// The user.
+    pub user: String,
+    /// The group.
+    pub group: String,
 }
 
 impl OpenedPackage {
@@ -45,11 +60,11 @@ impl OpenedPackage {
     }
 }
 
-/// A program of a package that dpkg or debconf would run (Debian Policy, chapter 6).
+/// A program of a package that dpkg or debconf would run (Debian Policy, chapter 6), or rpm.
 ///
-/// A package's `triggers` file is none: a trigger runs the `postinst` of a package that is
+/// A Debian package's `triggers` file is none: a trigger runs the `postinst` of a package that is
 /// interested in it, which is a script of that package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MaintainerScript {
     /// Asks questions before anything is unpacked.
     Config,
@@ -61,10 +76,17 @@ pub enum MaintainerScript {
     Prerm,
     /// Runs after removal.
     Postrm,
+    /// A scriptlet or trigger of an RPM package.
+    Scriptlet {
+        /// When it runs: `post`, `triggerin on bash`.
+        kind: String,
+        /// What runs it: `/bin/sh`, `<lua>`.
+        interpreter: String,
+    },
 }
 
 impl MaintainerScript {
-    const ALL: [Self; 5] = [
+    const DEBIAN: [Self; 5] = [
         Self::Config,
         Self::Preinst,
         Self::Postinst,
@@ -72,21 +94,28 @@ impl MaintainerScript {
         Self::Postrm,
     ];
 
-    /// Its name in a package's control archive.
-    pub const fn name(self) -> &'static str {
+    /// Its name in a Debian package's control archive, or when it runs.
+    pub fn name(&self) -> &str {
         match self {
             Self::Config => "config",
             Self::Preinst => "preinst",
             Self::Postinst => "postinst",
             Self::Prerm => "prerm",
             Self::Postrm => "postrm",
+            Self::Scriptlet { kind, .. } => kind,
         }
     }
 }
 
 impl fmt::Display for MaintainerScript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.name())?;
+        match self {
+            Self::Scriptlet { interpreter, .. } if !interpreter.is_empty() => {
+                write!(f, " by {interpreter}")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -110,6 +139,9 @@ pub enum PackageProblem {
     /// The file cannot be read.
     #[error("{0}")]
     Read(std::io::Error),
+    /// The file is not an RPM package that can be used.
+    #[error("{0}")]
+    Rpm(rpm::RpmError),
     /// The file is not an ar archive.
     #[error("{0}")]
     Ar(ArError),

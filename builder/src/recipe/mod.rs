@@ -102,11 +102,13 @@ pub struct About {
 pub struct Archive {
     /// How the archive is laid out and signed.
     pub kind: ArchiveKind,
-    /// The suite or release (`bookworm`).
+    /// The suite or release (`bookworm`); of an RPM repository, its folder on the mirror.
     pub suite: String,
-    /// The components (`main`).
+    /// The components (`main`); an RPM repository has none.
+    #[serde(default)]
     pub components: Vec<String>,
-    /// Files of OpenPGP certificates, one of which must have signed the index.
+    /// Files of OpenPGP certificates, one of which must have signed the index; of an RPM
+    /// repository, also each package.
     pub keys: Vec<PathBuf>,
 }
 
@@ -116,6 +118,8 @@ pub struct Archive {
 pub enum ArchiveKind {
     /// A Debian archive: `dists/SUITE/InRelease`, `Packages` indexes, a pool of `.deb` files.
     Debian,
+    /// An RPM repository: `SUITE/repodata/repomd.xml`, primary metadata, `.rpm` files.
+    Rpm,
 }
 
 /// Packages to resolve together.
@@ -338,6 +342,22 @@ impl Recipe {
             return Err(format!(
                 "recipe.name {name:?} may hold only lower-case letters, digits, \".\" and \"-\""
             ));
+        }
+        for (name, archive) in &self.archives {
+            match (archive.kind, archive.components.is_empty()) {
+                (ArchiveKind::Debian, true) => {
+                    return Err(format!(
+                        "archive.{name} has no components, such as \"main\""
+                    ));
+                }
+                (ArchiveKind::Rpm, false) => {
+                    return Err(format!(
+                        "archive.{name}.components: an RPM repository has none; name its folder in \
+                         suite"
+                    ));
+                }
+                _ => {}
+            }
         }
         for (set, packages) in self.package_sets() {
             if !self.archives.contains_key(&packages.archive) {

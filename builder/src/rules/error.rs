@@ -28,6 +28,31 @@ pub enum RuleError {
         /// What is wrong with the line.
         reason: &'static str,
     },
+    /// A file belongs to a user or group by name, and nothing says which number that is.
+    #[error(
+        "{package}: {path} belongs to {what} {name:?}, which {accounts} does not have; add it to \
+         rootfs.{what}"
+    )]
+    Owner {
+        /// The package and its version.
+        package: String,
+        /// The file.
+        path: TreePath,
+        /// `user` or `group`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        accounts: &'static str,
+    },
+    /// A file of accounts that a package brings cannot be read.
+    #[error("{path} of the packages: {reason}")]
+    AccountFile {
+        /// The file.
+        path: &'static str,
+        /// Why.
+        reason: std::io::Error,
+    },
     /// The packages do not make a tree, or a rule destroyed a merged-/usr link.
     #[error(transparent)]
     Merge(Box<MergeError>),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod error;
+mod owners;
 mod patterns;
 mod place;
 mod scripts;
@@ -105,8 +106,9 @@ fn package_tree(
     recipe: &Recipe,
     table: &'static str,
     acknowledged: &BTreeMap<String, String>,
-    packages: Vec<OpenedPackage>,
+    mut packages: Vec<OpenedPackage>,
 ) -> Result<Tree, RuleError> {
+    owners::resolve(&recipe.rootfs, &mut packages)?;
     scripts::check(table, acknowledged, &packages)?;
     let links = MergedLinks::parse(&recipe.rootfs.merged_usr)?;
     let parts = packages.into_iter().map(OpenedPackage::into_part);

@@ -15,7 +15,7 @@ pub(super) fn check(
         .iter()
         .filter(|package| !package.scripts.is_empty() && !acknowledged.contains_key(&package.name))
         .map(|package| {
-            let scripts: Vec<_> = package.scripts.iter().map(|script| script.name()).collect();
+            let scripts: Vec<_> = package.scripts.iter().map(ToString::to_string).collect();
             format!(
                 "{} {} ({})",
                 package.name,
@@ -64,6 +64,7 @@ mod tests {
             architecture: "amd64".to_owned(),
             scripts: scripts.to_vec(),
             entries: Vec::new(),
+            owners: Vec::new(),
         };
         let packages = [
             package("quiet", &[]),

@@ -71,6 +71,7 @@ fn package(name: &str, files: &[&str]) -> OpenedPackage {
         architecture: "amd64".to_owned(),
         scripts: Vec::new(),
         entries: entries.collect(),
+        owners: Vec::new(),
     }
 }
 

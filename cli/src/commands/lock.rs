@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guestmark_builder::archive::{MirrorSettings, Mirrors, resolve};
+use guestmark_builder::archive::{MirrorSettings, Mirrors, Versions, resolve};
 use guestmark_builder::lock::{Lock, LockError, LockedPackage};
 use guestmark_builder::recipe::Recipe;
 use guestmark_builder::store::Store;
@@ -29,6 +29,9 @@ struct Index {
     suite: String,
     date: String,
     signed_by: Vec<String>,
+    /// Absent where the whole index counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<Timestamp>,
 }
 
 /// A package whose version differs from the previous lock's; absent where it had or has none.
@@ -54,13 +57,18 @@ pub(crate) fn run(args: args::Lock, output: &Output) -> anyhow::Result<Outcome> 
     let progress = output.progress();
     // The one clock of guestmark: whether keys and indexes have expired. Nothing of it is written.
     let now = Timestamp::now();
+    let versions = match (args.snapshot, args.update) {
+        (Some(time), _) => Versions::Until(time),
+        (None, true) => Versions::Newest,
+        (None, false) => Versions::Locked,
+    };
     let lock = resolve(
         &recipe,
         &mirrors,
         &store,
         now,
         previous.as_ref(),
-        args.update,
+        versions,
         &progress,
     )?;
     let file = lock.write(&args.recipe)?;
@@ -86,6 +94,7 @@ fn indexes(lock: &Lock) -> Vec<Index> {
             suite: index.suite.clone(),
             date: index.date.clone(),
             signed_by: index.signed_by.clone(),
+            snapshot: index.snapshot,
         })
         .collect()
 }
@@ -115,8 +124,10 @@ fn changes(old: &[LockedPackage], new: &[LockedPackage]) -> Vec<Change> {
 fn text(report: &Report) -> String {
     let mut text = String::new();
     for index in &report.indexes {
+        let snapshot = index.snapshot;
+        let until = snapshot.map_or(String::new(), |time| format!(", files until {time}"));
         text.push_str(&format!(
-            "{} {} of {}, signed by\n",
+            "{} {} of {}{until}, signed by\n",
             index.archive, index.suite, index.date
         ));
         for key in &index.signed_by {

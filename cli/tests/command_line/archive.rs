@@ -25,10 +25,10 @@ const GPGCONF: Tool = Tool {
 };
 
 /// The recipe, which says in comments nothing that a test depends on.
-const RECIPE: &str = include_str!("tiny/recipe.toml");
+pub(crate) const RECIPE: &str = include_str!("tiny/recipe.toml");
 
 /// The static program of the initrd: an ELF header for x86-64, which needs no library.
-const PROGRAM: &[u8; 64] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\
+pub(crate) const PROGRAM: &[u8; 64] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\
     \x02\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0\
     \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\0\0\0\x40\0\x38\0\0\0\x40\0\0\0\0\0";

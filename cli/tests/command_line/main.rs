@@ -21,6 +21,7 @@ mod measure;
 mod measured_file;
 mod pack;
 mod report;
+mod rpm;
 mod schema;
 mod standard_streams;
 mod tools;

@@ -141,13 +141,8 @@ impl Repository<'_> {
             file: file.clone(),
             source,
         };
-        let keys: Vec<_> = self
-            .archive
-            .keys
-            .iter()
-            .map(|key| self.folder.join(key))
-            .collect();
-        let certificates = Certificates::read(keys.iter().map(AsRef::as_ref)).map_err(signature)?;
+        let certificates =
+            Certificates::of_archive(self.archive, self.folder).map_err(signature)?;
         let bytes = self.transport.read(&location, RELEASE_LIMIT)?;
         let verified = certificates
             .verify_cleartext(&bytes, now)
@@ -163,6 +158,7 @@ impl Repository<'_> {
             date: release.date.clone(),
             sha256: Sha256Digest::new(Sha256::digest(&bytes).into()),
             signed_by: verified.signed_by,
+            snapshot: None,
         };
         Ok(Checked {
             release,

@@ -6,12 +6,14 @@ use std::fmt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey};
+use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Signature, SignatureType};
 use pgp::types::Fingerprint;
 
 use certificate::Certificate;
+
+use crate::recipe::Archive;
 
 /// A signature, or a certificate, that cannot be relied on.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +125,12 @@ pub(crate) struct Verified {
 pub(crate) struct Certificates(Vec<Certificate>);
 
 impl Certificates {
+    /// Reads the certificates of `archive`, whose paths are relative to the recipe's `folder`.
+    pub(crate) fn of_archive(archive: &Archive, folder: &Path) -> Result<Self, SignatureError> {
+        let keys: Vec<_> = archive.keys.iter().map(|key| folder.join(key)).collect();
+        Self::read(keys.iter().map(AsRef::as_ref))
+    }
+
     /// Reads certificates from files, ASCII-armoured or binary.
     pub(crate) fn read<'a>(
         files: impl IntoIterator<Item = &'a Path>,
@@ -163,6 +171,24 @@ impl Certificates {
         let text = message.signed_text();
         let signed_by = self.verify(message.signatures(), text.as_bytes(), now)?;
         Ok(Verified { text, signed_by })
+    }
+
+    /// Verifies detached signatures over `data` at time `now`, ASCII-armoured or binary; judged as
+    /// by [`Certificates::verify_cleartext`]. Returns the fingerprints of the keys whose signatures
+    /// verified, sorted.
+    pub(crate) fn verify_detached(
+        &self,
+        signatures: &[u8],
+        data: &[u8],
+        now: Timestamp,
+    ) -> Result<Vec<String>, SignatureError> {
+        let refused = |error: pgp::errors::Error| SignatureError::NotSigned(error.to_string());
+        let (found, _) = DetachedSignature::from_reader_many(signatures).map_err(refused)?;
+        let signatures: Vec<Signature> = found
+            .map(|one| one.map(|one| one.signature))
+            .collect::<Result<_, _>>()
+            .map_err(refused)?;
+        self.verify(&signatures, data, now)
     }
 
     fn verify(

@@ -1,16 +1,20 @@
 //! From a recipe to a lock.
 
+mod offer;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::debian::{Choice, PackageIndex, Repository, RepositoryError, parse_date};
-use super::solver::{Unsatisfiable, solve};
-use super::{MirrorError, Mirrors, Transport};
-use crate::lock::{LOCK_VERSION, Lock, LockedPackage, SignedIndex};
+use super::debian::{self, parse_date};
+use super::solver::Unsatisfiable;
+use super::{MirrorError, Mirrors, Transport, rpm};
+use crate::lock::{LOCK_VERSION, Lock, SignedIndex};
 use crate::progress::Progress;
 use crate::recipe::{ArchiveKind, PackageSet, Recipe};
 use crate::store::Store;
+
+use offer::Offer;
 
 /// A recipe that cannot be locked.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +24,19 @@ pub enum ResolveError {
     Mirror(#[from] MirrorError),
     /// An archive cannot be used.
     #[error(transparent)]
-    Repository(#[from] Box<RepositoryError>),
+    Repository(#[from] Box<debian::RepositoryError>),
+    /// An RPM repository cannot be used.
+    #[error(transparent)]
+    RpmRepository(#[from] Box<rpm::RepositoryError>),
+    /// A time was given for an archive that does not say when it got its files.
+    #[error(
+        "archive {archive:?} is of kind debian, whose indexes hold no file times: leave --snapshot \
+         out and name a mirror that shows the archive as it was, --mirror {archive}=URL"
+    )]
+    NoFileTimes {
+        /// The archive.
+        archive: String,
+    },
     /// The mirror's index is older than the one of the lock.
     #[error(
         "{mirror}: its index of suite {suite} is dated {date}, older than the lock's, {locked}: the \
@@ -55,12 +71,24 @@ pub enum ResolveError {
     },
 }
 
+/// Which versions are preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    /// Those of the previous lock, as long as they are on offer; others are the newest, until the
+    /// time of that lock if it has one.
+    Locked,
+    /// The newest.
+    Newest,
+    /// The newest whose file the archive got until this time.
+    Until(Timestamp),
+}
+
 /// Chooses the packages of every set of `recipe` and pins them: what the recipe asks for with all
 /// that this depends on, from indexes whose signature is right at time `now`. Recommended packages
 /// are left out. Each set is resolved on its own.
 ///
-/// A version of the `previous` lock is kept where the archive still offers it and it still fits,
-/// unless `update` is given: then the newest versions are chosen.
+/// `versions` says which versions are preferred; of the `previous` lock, one that the archive
+/// still offers and that still fits.
 ///
 /// The result is the same for the same recipe, indexes and previous lock.
 ///
@@ -73,7 +101,7 @@ pub fn resolve(
     store: &Store,
     now: Timestamp,
     previous: Option<&Lock>,
-    update: bool,
+    versions: Versions,
     progress: &dyn Progress,
 ) -> Result<Lock, ResolveError> {
     let sets = recipe.package_sets();
@@ -81,7 +109,7 @@ pub fn resolve(
         check(set, packages)?;
     }
     let mut indexes = BTreeMap::new();
-    let mut offers: BTreeMap<&str, PackageIndex> = BTreeMap::new();
+    let mut offers: BTreeMap<&str, Offer> = BTreeMap::new();
     let transport = Transport::new();
     let world = World {
         recipe,
@@ -98,13 +126,18 @@ pub fn resolve(
         }
         progress.step(&format!("Reading the index of archive {name}"));
         let locked = previous.and_then(|lock| lock.indexes.get(name));
-        let (index, packages) = world.read(name, locked)?;
+        let snapshot = match versions {
+            Versions::Until(time) => Some(time),
+            Versions::Locked => locked.and_then(|index| index.snapshot),
+            Versions::Newest => None,
+        };
+        let (index, packages) = world.read(name, locked, snapshot)?;
         indexes.insert(name.to_owned(), index);
         offers.insert(name, packages);
     }
 
     progress.step("Choosing packages");
-    let kept = previous.filter(|_| !update);
+    let kept = previous.filter(|_| versions == Versions::Locked);
     let mut lock = Lock {
         version: LOCK_VERSION,
         indexes,
@@ -112,8 +145,14 @@ pub fn resolve(
         packages: Vec::new(),
     };
     for (set, packages) in sets {
-        let offer = &offers[packages.archive.as_str()];
-        for package in choose(set, packages, offer, kept)? {
+        let locked = kept.into_iter().flat_map(|lock| lock.set(set));
+        let locked = locked.filter(|package| package.archive == packages.archive);
+        let chosen = offers[packages.archive.as_str()].choose(set, packages, locked);
+        let chosen = chosen.map_err(|reasons| ResolveError::Unsatisfiable {
+            set: set.to_owned(),
+            reasons,
+        })?;
+        for package in chosen {
             lock.add(package);
         }
         lock.requests.insert(set.to_owned(), packages.clone());
@@ -147,17 +186,29 @@ pub(crate) struct World<'a> {
 }
 
 impl World<'_> {
-    /// Reads what the archive that the recipe calls `name` offers now.
+    /// Reads what the archive that the recipe calls `name` offers now, or of that the files until
+    /// `snapshot`. An index older than `locked` is refused.
     pub(crate) fn read(
         &self,
         name: &str,
         locked: Option<&SignedIndex>,
-    ) -> Result<(SignedIndex, PackageIndex), ResolveError> {
+        snapshot: Option<Timestamp>,
+    ) -> Result<(SignedIndex, Offer), ResolveError> {
         let mirror = self.mirrors.get(name)?;
         let archive = &self.recipe.archives[name];
+        let locked = locked.filter(|locked| locked.suite == archive.suite);
+        let rolled_back = |date: &str, locked: &SignedIndex| ResolveError::RolledBack {
+            mirror: mirror.url.to_string(),
+            suite: archive.suite.clone(),
+            date: date.to_owned(),
+            locked: locked.date.clone(),
+        };
         match archive.kind {
+            ArchiveKind::Debian if snapshot.is_some() => Err(ResolveError::NoFileTimes {
+                archive: name.to_owned(),
+            }),
             ArchiveKind::Debian => {
-                let repository = Repository {
+                let repository = debian::Repository {
                     archive,
                     architecture: &self.recipe.recipe.architecture,
                     folder: &self.recipe.folder,
@@ -168,58 +219,39 @@ impl World<'_> {
                 };
                 let checked = repository.release(self.now).map_err(Box::new)?;
                 if let Some(locked) = locked
-                    && locked.suite == archive.suite
                     && parse_date("Date", &locked.date)
                         .is_ok_and(|locked| checked.release.time < locked)
                 {
-                    return Err(ResolveError::RolledBack {
-                        mirror: mirror.url.to_string(),
-                        suite: archive.suite.clone(),
-                        date: checked.release.date,
-                        locked: locked.date.clone(),
-                    });
+                    return Err(rolled_back(&checked.release.date, locked));
                 }
                 let packages = repository.packages(&checked).map_err(Box::new)?;
-                Ok((checked.index, packages))
+                Ok((checked.index, Offer::Debian(packages)))
+            }
+            ArchiveKind::Rpm => {
+                let repository = rpm::Repository {
+                    archive,
+                    architecture: &self.recipe.recipe.architecture,
+                    folder: &self.recipe.folder,
+                    snapshot,
+                    mirror,
+                    transport: self.transport,
+                    store: self.store,
+                    progress: self.progress,
+                };
+                let checked = repository.repomd(self.now).map_err(Box::new)?;
+                if let Some(locked) = locked
+                    && locked
+                        .date
+                        .parse()
+                        .is_ok_and(|locked| checked.time < locked)
+                {
+                    return Err(rolled_back(&checked.index.date, locked));
+                }
+                let packages = repository.packages(&checked).map_err(Box::new)?;
+                Ok((checked.index, Offer::Rpm(packages)))
             }
         }
     }
-}
-
-fn choose(
-    set: &str,
-    packages: &PackageSet,
-    offer: &PackageIndex,
-    kept: Option<&Lock>,
-) -> Result<Vec<LockedPackage>, ResolveError> {
-    let locked = kept.into_iter().flat_map(|lock| lock.set(set));
-    let locked = locked.filter(|package| package.archive == packages.archive);
-    let choice = Choice::new(offer, &packages.provided, locked);
-    let wanted: Vec<_> = packages
-        .names
-        .iter()
-        .map(|name| choice.wanted(name))
-        .collect();
-    let chosen = solve(&choice, &wanted).map_err(|reasons| ResolveError::Unsatisfiable {
-        set: set.to_owned(),
-        reasons,
-    })?;
-    Ok(chosen
-        .into_iter()
-        .map(|id| {
-            let package = offer.package(id);
-            LockedPackage {
-                name: package.name.clone(),
-                version: package.version.as_str().to_owned(),
-                architecture: package.architecture.clone(),
-                archive: packages.archive.clone(),
-                path: package.path.clone(),
-                size: package.size,
-                sha256: package.sha256,
-                sets: vec![set.to_owned()],
-            }
-        })
-        .collect())
 }
 
 #[cfg(test)]

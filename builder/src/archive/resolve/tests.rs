@@ -1,5 +1,6 @@
 use super::*;
 use crate::archive::testing::{self, Fault, Key, Repository as Offered, Server, Signing};
+use crate::lock::LockedPackage;
 use crate::progress::Silent;
 
 /// A mirror with one archive, a store, and a recipe that trusts key 1.
@@ -39,16 +40,18 @@ impl Place {
         &self,
         url: &str,
         recipe: &Recipe,
-        previous: Option<(&Lock, bool)>,
+        previous: Option<(&Lock, Versions)>,
     ) -> Result<Lock, ResolveError> {
-        let (lock, update) = previous.map_or((None, false), |(lock, update)| (Some(lock), update));
+        let (lock, versions) = previous.map_or((None, Versions::Locked), |(lock, versions)| {
+            (Some(lock), versions)
+        });
         resolve(
             recipe,
             &testing::mirrors(recipe, url),
             &self.store,
             "2001-09-10T00:00:00Z".parse().unwrap(),
             lock,
-            update,
+            versions,
             &Silent,
         )
     }
@@ -129,13 +132,13 @@ fn locked_versions_are_kept_until_an_update_or_until_they_are_gone() {
         let lock = place.resolve_from(&place.url(), &recipe, previous);
         versions(&lock.unwrap())
     };
-    assert_eq!(again(Some((&first, false))), ["app 1.0"]);
-    assert_eq!(again(Some((&first, true))), ["app 1.1"]);
+    assert_eq!(again(Some((&first, Versions::Locked))), ["app 1.0"]);
+    assert_eq!(again(Some((&first, Versions::Newest))), ["app 1.1"]);
     assert_eq!(again(None), ["app 1.1"]);
 
     let mut later = Offered::new(&place.offered.root);
     later.add("app", "1.2", "").publish(&place.key);
-    assert_eq!(again(Some((&first, false))), ["app 1.2"]);
+    assert_eq!(again(Some((&first, Versions::Locked))), ["app 1.2"]);
 }
 
 #[test]
@@ -283,7 +286,7 @@ fn an_index_that_was_rolled_back_is_refused() {
     lock.indexes.get_mut("debian").unwrap().date = "Sun, 09 Sep 2001 12:00:00 UTC".to_owned();
     let recipe = place.recipe(&["app"]);
     let error = place
-        .resolve_from(&place.url(), &recipe, Some((&lock, true)))
+        .resolve_from(&place.url(), &recipe, Some((&lock, Versions::Newest)))
         .unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -2,6 +2,7 @@
 
 mod key;
 mod repository;
+mod rpm;
 mod server;
 
 use std::path::Path;
@@ -10,10 +11,11 @@ use guestmark_measure::Sha256Digest;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{MirrorSettings, Mirrors, NamedMirror};
-use crate::recipe::Recipe;
+use crate::recipe::{ArchiveKind, Recipe};
 
 pub(crate) use key::{Key, MADE, Signing, armored_message, may_sign};
 pub(crate) use repository::Repository;
+pub(crate) use rpm::{Factory, run};
 pub(crate) use server::{Fault, Server};
 
 /// A recipe in `folder` that asks for `names` from an archive called `debian`, suite `bookworm`,
@@ -52,6 +54,18 @@ pub(crate) fn recipe(folder: &Path, names: &[&str]) -> Recipe {
         "#
     );
     Recipe::parse(&text, &folder.join("recipe.toml")).unwrap()
+}
+
+/// As [`recipe`], from an RPM repository.
+pub(crate) fn rpm_recipe(folder: &Path, names: &[&str]) -> Recipe {
+    let mut recipe = recipe(folder, names);
+    recipe.recipe.architecture = "x86_64".to_owned();
+    if let Some(archive) = recipe.archives.get_mut("debian") {
+        archive.kind = ArchiveKind::Rpm;
+        archive.suite = "3.0/base/x86_64".to_owned();
+        archive.components.clear();
+    }
+    recipe
 }
 
 /// The mirror at `url` for the archive `debian` of `recipe`.

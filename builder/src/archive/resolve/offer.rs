@@ -1,0 +1,74 @@
+//! What an archive offers, whatever its kind.
+
+use crate::archive::solver::{Unsatisfiable, solve};
+use crate::archive::{debian, rpm};
+use crate::lock::LockedPackage;
+use crate::recipe::PackageSet;
+
+/// What an archive offers.
+pub(crate) enum Offer {
+    Debian(debian::PackageIndex),
+    Rpm(rpm::Index),
+}
+
+impl Offer {
+    /// The versions of a name, the newest first.
+    pub(crate) fn versions(&self, name: &str) -> Vec<String> {
+        match self {
+            Self::Debian(index) => index.versions(name).map(str::to_owned).collect(),
+            Self::Rpm(index) => index.versions(name),
+        }
+    }
+
+    /// Chooses what `set` asks for, preferring what is `locked`.
+    pub(super) fn choose<'a>(
+        &'a self,
+        set: &str,
+        packages: &'a PackageSet,
+        locked: impl Iterator<Item = &'a LockedPackage>,
+    ) -> Result<Vec<LockedPackage>, Unsatisfiable> {
+        let sets = vec![set.to_owned()];
+        let archive = packages.archive.clone();
+        let names = packages.names.iter();
+        match self {
+            Self::Debian(index) => {
+                let choice = debian::Choice::new(index, &packages.provided, locked);
+                let wanted: Vec<_> = names.map(|name| choice.wanted(name)).collect();
+                let chosen = solve(&choice, &wanted)?.into_iter().map(|id| {
+                    let package = index.package(id);
+                    LockedPackage {
+                        name: package.name.clone(),
+                        version: package.version.as_str().to_owned(),
+                        architecture: package.architecture.clone(),
+                        archive: archive.clone(),
+                        path: package.path.clone(),
+                        size: package.size,
+                        sha256: package.sha256,
+                        time: None,
+                        sets: sets.clone(),
+                    }
+                });
+                Ok(chosen.collect())
+            }
+            Self::Rpm(index) => {
+                let choice = rpm::Choice::new(index, &packages.provided, locked);
+                let wanted: Vec<_> = names.map(|name| choice.wanted(name)).collect();
+                let chosen = solve(&choice, &wanted)?.into_iter().map(|id| {
+                    let package = index.package(id);
+                    LockedPackage {
+                        name: package.name.to_string(),
+                        version: package.evr.to_string(),
+                        architecture: package.architecture.to_string(),
+                        archive: archive.clone(),
+                        path: package.path.clone(),
+                        size: package.size,
+                        sha256: package.sha256,
+                        time: Some(package.time),
+                        sets: sets.clone(),
+                    }
+                });
+                Ok(chosen.collect())
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! RPM repositories: `repodata/repomd.xml` with a detached signature, primary metadata, a folder
+//! of `.rpm` files.
+
+mod choice;
+mod evr;
+mod primary;
+mod relation;
+mod repomd;
+mod repository;
+
+pub(crate) use choice::Choice;
+pub(crate) use primary::Index;
+pub use primary::PrimaryError;
+pub use repomd::RepomdError;
+pub(crate) use repository::Repository;
+pub use repository::RepositoryError;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Scriptlets and triggers of an RPM package. None runs; all are listed.
+
+use super::header::{Header, HeaderError};
+use crate::package::MaintainerScript;
+
+/// Kind, the tag of the text, the tag of the interpreter.
+const SCRIPTLETS: [(&str, u32, u32); 7] = [
+    ("pretrans", 1151, 1153),
+    ("pre", 1023, 1085),
+    ("post", 1024, 1086),
+    ("preun", 1025, 1087),
+    ("postun", 1026, 1088),
+    ("posttrans", 1152, 1154),
+    ("verifyscript", 1079, 1091),
+];
+
+/// Kind, the tags of texts, interpreters, names, the names' scripts, the names' flags.
+const TRIGGERS: [(&str, [u32; 5]); 3] = [
+    ("trigger", [1065, 1092, 1066, 1069, 1068]),
+    ("filetrigger", [5066, 5067, 5069, 5070, 5072]),
+    ("transfiletrigger", [5076, 5077, 5079, 5080, 5082]),
+];
+
+/// When a trigger runs, by the bit of its flags.
+const MOMENTS: [(u64, &str); 4] = [
+    (1 << 25, "prein"),
+    (1 << 16, "in"),
+    (1 << 17, "un"),
+    (1 << 18, "postun"),
+];
+
+/// All that rpm would run.
+pub(super) fn list(header: &Header) -> Result<Vec<MaintainerScript>, HeaderError> {
+    let mut scripts = Vec::new();
+    for (kind, text, program) in SCRIPTLETS {
+        if header.has(text) || header.has(program) {
+            scripts.push(MaintainerScript::Scriptlet {
+                kind: kind.to_owned(),
+                interpreter: header.text(program)?,
+            });
+        }
+    }
+    for (kind, [texts, programs, names, indexes, flags]) in TRIGGERS {
+        let count = header.strings(texts)?.len();
+        let programs = header.strings(programs)?;
+        let (names, indexes) = (header.strings(names)?, header.numbers(indexes)?);
+        let flags = header.numbers(flags)?;
+        for script in 0..count.max(programs.len()) {
+            let of_script = |index: &usize| indexes.get(*index) == Some(&(script as u64));
+            let first = (0..names.len()).find(of_script);
+            let bits = first.and_then(|first| flags.get(first)).copied();
+            let moment = MOMENTS
+                .iter()
+                .find(|(bit, _)| bits.is_some_and(|bits| bits & bit != 0));
+            let on: Vec<_> = (0..names.len())
+                .filter(of_script)
+                .map(|index| String::from_utf8_lossy(names[index]))
+                .collect();
+            let program = programs.get(script).copied().unwrap_or_default();
+            scripts.push(MaintainerScript::Scriptlet {
+                kind: format!(
+                    "{kind}{} on {}",
+                    moment.map_or("", |(_, name)| name),
+                    on.join(" ")
+                ),
+                interpreter: String::from_utf8_lossy(program).into_owned(),
+            });
+        }
+    }
+    Ok(scripts)
+}
