@@ -5,12 +5,13 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use bzimage::BzImage;
-use guestmark_measure::id_block::IdBlock;
+use guestmark_measure::id_block::{IdAuthPage, IdBlock, SignedIdBlock, strip};
 use guestmark_measure::igvm::{Directive, IgvmError, IgvmFile};
 use guestmark_measure::ovmf::{
     Firmware, KernelHashes, Machine, SnpGuest, VcpuCount, VcpuSignature, Vmm, sev_es_launch_digest,
     sev_launch_digest, snp_launch_digest,
 };
+use guestmark_measure::report::{Certificate, Report};
 use guestmark_measure::{LaunchPages, Loader, PAGE_SIZE, Sha256Digest, assess};
 
 /// The builder has it; building all of that for a fuzzer takes minutes and this file needs none
@@ -34,10 +35,16 @@ const RECORD_HEADER: usize = 32;
 /// corrected, for no fuzzer guesses one.
 ///
 /// # Panics
-/// A loader launches more pages than the file justifies.
+/// A loader launches more pages than the file justifies, or a file without its ID block is none.
 pub fn igvm(bytes: &[u8]) {
     match IgvmFile::parse(bytes) {
-        Ok(file) => launch(&file, bytes.len()),
+        Ok(file) => {
+            launch(&file, bytes.len());
+            black_box(SignedIdBlock::of(&file)).ok();
+            if let Ok(stripped) = strip(bytes) {
+                IgvmFile::parse(&stripped).expect("a file that can still be read");
+            }
+        }
         Err(IgvmError::Checksum { expected, .. }) => {
             let mut sealed = bytes.to_vec();
             sealed[0x14..0x18].copy_from_slice(&expected.to_le_bytes());
@@ -113,6 +120,22 @@ fn with_directive(kind: u32, body: &[u8]) -> Vec<u8> {
     file.extend(fixed.iter().flat_map(|it| it.to_le_bytes()));
     file.extend(headers);
     file
+}
+
+/// Reads an ID authentication page.
+///
+/// # Panics
+/// A page that is read is not written as the same bytes.
+pub fn id_auth_page(bytes: &[u8]) {
+    if let Ok(page) = IdAuthPage::from_bytes(bytes) {
+        assert_eq!(page.to_bytes(), bytes);
+    }
+}
+
+/// Reads an attestation report, and certificates as they come with one.
+pub fn report(bytes: &[u8]) {
+    black_box(Report::parse(bytes)).ok();
+    black_box(Certificate::read(bytes)).ok();
 }
 
 /// Reads the header of a kernel.

@@ -11,7 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use guestmark_measure::LaunchDigest;
-use guestmark_measure::id_block::IdBlock;
+use guestmark_measure::ecdsa::{PublicKey, Signature};
+use guestmark_measure::id_block::{IdAuthPage, IdBlock};
+use guestmark_measure::report::Report;
 
 #[path = "fuzz_seeds/every_kind.rs"]
 mod every_kind;
@@ -58,6 +60,8 @@ fn main() {
         "directive",
         &[[0_u8; 8].as_slice(), &[0x11; 688]].concat(),
     );
+    put("id_auth_page", "signed", &id_auth_page());
+    put("report", "version-2", &report());
     put(
         "firmware",
         "complete",
@@ -84,4 +88,35 @@ fn id_block() -> [u8; IdBlock::SIZE] {
         policy: 0x3_001F,
     };
     block.to_bytes()
+}
+
+/// The smallest signature in range, and a key that anybody can make.
+fn id_auth_page() -> [u8; IdAuthPage::SIZE] {
+    let mut one = [0; 72];
+    one[0] = 1;
+    let key = p384::ecdsa::SigningKey::from_slice(&[1; 48]).unwrap();
+    let point = key.verifying_key().to_encoded_point(false);
+    let field = |big_endian: &[u8]| {
+        let mut field = [0; 72];
+        for (to, from) in field.iter_mut().zip(big_endian.iter().rev()) {
+            *to = *from;
+        }
+        field
+    };
+    let page = IdAuthPage {
+        id_signature: Signature::from_fields(&one, &one).unwrap(),
+        id_key: PublicKey::from_fields(2, &field(point.x().unwrap()), &field(point.y().unwrap()))
+            .unwrap(),
+        author: None,
+    };
+    page.to_bytes()
+}
+
+/// Version, signature algorithm and signature are what a report cannot do without.
+fn report() -> [u8; Report::SIZE] {
+    let mut report = [0; Report::SIZE];
+    for (offset, value) in [(0x0, 2), (0x34, 1), (0x2A0, 1), (0x2A0 + 72, 1)] {
+        report[offset] = value;
+    }
+    report
 }

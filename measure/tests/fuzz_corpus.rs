@@ -8,9 +8,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use guestmark_measure::id_block::IdBlock;
+use guestmark_measure::id_block::{IdAuthPage, IdBlock};
 use guestmark_measure::igvm::IgvmFile;
 use guestmark_measure::ovmf::Firmware;
+use guestmark_measure::report::Report;
 use guestmark_measure::{Loader, launch_digest};
 
 #[path = "../../fuzz/src/lib.rs"]
@@ -21,11 +22,13 @@ mod targets;
 type Target = (&'static str, fn(&[u8]));
 
 /// The targets, as `fuzz/Cargo.toml` names them.
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     ("bzimage", targets::bzimage),
     ("firmware", targets::firmware),
+    ("id_auth_page", targets::id_auth_page),
     ("id_block", targets::id_block),
     ("igvm", targets::igvm),
+    ("report", targets::report),
 ];
 
 fn corpus(target: &str) -> PathBuf {
@@ -56,6 +59,10 @@ fn seeds_are_what_their_targets_read() {
     }
     let block = fs::read(corpus("id_block").join("alone")).unwrap();
     assert!(IdBlock::from_bytes(&block).is_ok());
+    let page = fs::read(corpus("id_auth_page").join("signed")).unwrap();
+    assert!(IdAuthPage::from_bytes(&page).is_ok());
+    let report = fs::read(corpus("report").join("version-2")).unwrap();
+    assert!(Report::parse(&report).is_ok());
     let firmware = fs::read(corpus("firmware").join("complete")).unwrap();
     assert!(Firmware::parse(&firmware).unwrap().sections().is_ok());
 }
