@@ -345,6 +345,7 @@ fn warnings_other_platforms_and_skipped_headers_are_told() {
         0xB_001F,
         &[
             (0x302, &page(0x9000, 3)),
+            (0x302, &page(0x9000, 1)),
             (0x30B, &id_block),
             (0x30B, &id_block),
             (0x8000_0999, &[0; 16]),
@@ -360,7 +361,7 @@ fn warnings_other_platforms_and_skipped_headers_are_told() {
     };
     assert_eq!(
         kinds(&document["warnings"]),
-        ["debug-policy", "second-id-block"]
+        ["debug-policy", "second-id-block", "loaded-twice"]
     );
     let spec = &document["loaders"][0];
     assert_eq!(
@@ -376,11 +377,13 @@ fn warnings_other_platforms_and_skipped_headers_are_told() {
         "\n  Mind:\n    \
          - the guest policy 0xb001f allows debugging (bit 19): the host can read the\n      \
          guest's memory\n    \
-         - the file has 2 ID blocks and loaders take one at most: strip the others\n\
+         - the file has 2 ID blocks and loaders take one at most: strip the others\n    \
+         - directives 0 and 1 both load 0x9000: a digest counts both, but KVM and\n      \
+         Cloud Hypervisor refuse a page that is there already\n\
          \n  Other platforms, by the igvm crate:\n    \
          - tdx:\n      {mrtd}\n\
          \n  Skipped: headers of unknown type, marked optional:\n    \
-         - offset 0x600: type 0x80000999, 16 bytes\n\
+         - offset 0x620: type 0x80000999, 16 bytes\n\
          \nDigests are predicted from the loaders' published behaviour; nothing was run on\n\
          SEV-SNP hardware.\n"
     );

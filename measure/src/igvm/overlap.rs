@@ -2,9 +2,8 @@
 //!
 //! The format does not forbid it and the igvm crate 0.5 measures both. Launched guests cannot
 //! have it: KVM populates a page once and fails with EEXIST (Linux, `kvm_gmem_populate`), which
-//! stops QEMU and Cloud Hypervisor on KVM; Cloud Hypervisor and OpenVMM track the ranges they
-//! import and refuse one that overlaps another (`Loader::accept_new_range`), though Cloud
-//! Hypervisor tracks no page without data.
+//! stops QEMU and Cloud Hypervisor on KVM; Cloud Hypervisor tracks the ranges it imports, save
+//! pages without data, and refuses one that overlaps another (`Loader::accept_new_range`).
 
 use super::{CompatibilityMask, Directive, IgvmFile};
 use crate::Gpa;

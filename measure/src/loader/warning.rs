@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::Change;
 use super::caveat::as_hex;
-use crate::igvm::{Directive, IgvmFile, PlatformType};
+use crate::Gpa;
+use crate::igvm::{Directive, IgvmFile, Overlap, PlatformType};
 
 /// Something about a file that its user should know before relying on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +24,13 @@ pub enum Warning {
     SecondIdBlock {
         /// How many there are.
         count: usize,
+    },
+    /// Two directives load the same memory, which a launched guest cannot have.
+    LoadedTwice {
+        /// The first address that both load.
+        gpa: Gpa,
+        /// The places of the two among the file's directives, from 0.
+        directives: [usize; 2],
     },
     /// Loaders come to different digests.
     NotPortable {
@@ -42,6 +50,14 @@ impl fmt::Display for Warning {
             Self::SecondIdBlock { count } => write!(
                 f,
                 "the file has {count} ID blocks and loaders take one at most: strip the others"
+            ),
+            Self::LoadedTwice {
+                gpa,
+                directives: [first, second],
+            } => write!(
+                f,
+                "directives {first} and {second} both load {gpa}: a digest counts both, but KVM \
+                 and Cloud Hypervisor refuse a page that is there already"
             ),
             Self::NotPortable { change } => {
                 write!(f, "the digest depends on the loader: {change}")
@@ -68,6 +84,9 @@ pub(super) fn warnings(file: &IgvmFile<'_>, changes: Vec<Change>) -> Vec<Warning
         let count = id_blocks.count();
         if count > 1 {
             found.push(Warning::SecondIdBlock { count });
+        }
+        if let Some(Overlap { gpa, directives }) = file.overlap(platform.mask) {
+            found.push(Warning::LoadedTwice { gpa, directives });
         }
     }
     let not_portable = |change| Warning::NotPortable { change };

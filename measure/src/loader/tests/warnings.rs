@@ -62,6 +62,17 @@ fn the_debug_bit_is_warned_of() {
 }
 
 #[test]
+fn memory_that_is_loaded_twice_is_warned_of() {
+    assert_eq!(
+        warnings(&good(POLICY).page(0x1000, 1, 0, NORMAL)),
+        [
+            "directives 0 and 2 both load 0x1000: a digest counts both, but KVM and Cloud \
+             Hypervisor refuse a page that is there already"
+        ]
+    );
+}
+
+#[test]
 fn a_policy_that_the_loader_overrides_is_named() {
     let other = good(0x3_0000);
     assert_eq!(
