@@ -4,13 +4,15 @@ use super::header::{Header, HeaderError};
 use crate::package::MaintainerScript;
 
 /// Kind, the tag of the text, the tag of the interpreter.
-const SCRIPTLETS: [(&str, u32, u32); 7] = [
+const SCRIPTLETS: [(&str, u32, u32); 9] = [
     ("pretrans", 1151, 1153),
     ("pre", 1023, 1085),
     ("post", 1024, 1086),
     ("preun", 1025, 1087),
     ("postun", 1026, 1088),
     ("posttrans", 1152, 1154),
+    ("preuntrans", 5103, 5105),
+    ("postuntrans", 5104, 5106),
     ("verifyscript", 1079, 1091),
 ];
 
@@ -68,4 +70,32 @@ pub(super) fn list(header: &Header) -> Result<Vec<MaintainerScript>, HeaderError
         }
     }
     Ok(scripts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::tree::section::Section;
+
+    #[test]
+    fn scriptlets_that_came_with_rpm_4_19_are_listed() {
+        // By hand: the rpmbuild of the tests does not know them.
+        let mut header = vec![0x8E, 0xAD, 0xE8, 1, 0, 0, 0, 0];
+        let strings = b"/bin/sh\0<lua>\0";
+        let entries = [[5105, 6, 0, 1], [5106, 6, 8, 1]];
+        let lengths = [entries.len(), strings.len()].map(|it| u32::try_from(it).unwrap());
+        for number in lengths.iter().chain(entries.as_flattened()) {
+            header.extend_from_slice(&number.to_be_bytes());
+        }
+        header.extend_from_slice(strings);
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&header).unwrap();
+        let section = Section::whole(file).unwrap();
+        let header = Header::read(&section, 0, "header", 1 << 20).unwrap();
+        let scripts = list(&header).unwrap();
+        let shown: Vec<_> = scripts.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["preuntrans by /bin/sh", "postuntrans by <lua>"]);
+    }
 }
