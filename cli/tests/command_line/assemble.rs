@@ -199,35 +199,32 @@ fn values_that_are_none_are_refused_with_an_example() {
 #[test]
 fn an_output_that_cannot_be_written_is_refused_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
-    refused(
-        folder.path(),
-        &[
-            "assemble",
-            "--kernel",
-            "k",
-            "--cmdline-file",
-            "c",
-            "--layout",
-            "aks",
-            "-o",
+    for (output, message) in [
+        (
             "no/g.igvm",
-        ],
-        "cannot write beside no/g.igvm: failed to read directory `no`: No such file or directory \
-         (os error 2)",
-    );
-    refused(
-        folder.path(),
-        &[
-            "assemble",
-            "--kernel",
-            "k",
-            "--cmdline-file",
-            "c",
-            "--layout",
-            "aks",
-            "-o",
+            "cannot write beside no/g.igvm: failed to read directory `no`: No such file or \
+             directory (os error 2)",
+        ),
+        (
             "/dev/null",
-        ],
-        "/dev/null is not a regular file; nothing was changed: remove it or choose another output",
-    );
+            "/dev/null is not a regular file; nothing was changed: remove it or choose another \
+             output",
+        ),
+    ] {
+        refused(
+            folder.path(),
+            &[
+                "assemble",
+                "--kernel",
+                "k",
+                "--cmdline-file",
+                "c",
+                "--layout",
+                "aks",
+                "-o",
+                output,
+            ],
+            message,
+        );
+    }
 }

@@ -138,16 +138,8 @@ impl<'a> Choice<'a> {
             .filter(|provider| provided_version_fits(relation, provider))
             .map(|provider| provider.package);
         let own = self.name(package);
-        let mut packages: Vec<_> = real
-            .chain(virtual_)
-            .filter(|&id| self.name(id) != own)
-            .collect();
-        packages.sort();
-        packages.dedup();
-        (!packages.is_empty()).then(|| Conflict {
-            text: format!("{field}: {relation}"),
-            packages,
-        })
+        let others = real.chain(virtual_).filter(|&id| self.name(id) != own);
+        Conflict::with(others, || format!("{field}: {relation}"))
     }
 
     fn package(&self, id: PackageId) -> &Package {

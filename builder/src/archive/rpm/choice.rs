@@ -129,13 +129,8 @@ impl<'a> Choice<'a> {
         excluded: impl Iterator<Item = PackageId>,
     ) -> Option<Conflict> {
         let own = self.name(package);
-        let mut packages: Vec<_> = excluded.filter(|&id| self.name(id) != own).collect();
-        packages.sort();
-        packages.dedup();
-        (!packages.is_empty()).then(|| Conflict {
-            text: format!("{field}: {entry}"),
-            packages,
-        })
+        let others = excluded.filter(|&id| self.name(id) != own);
+        Conflict::with(others, || format!("{field}: {entry}"))
     }
 
     /// Packages of the entry's name, whose own versions it bounds: provides do not count here.

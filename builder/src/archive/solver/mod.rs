@@ -39,6 +39,22 @@ pub(crate) struct Conflict {
     pub(crate) packages: Vec<PackageId>,
 }
 
+impl Conflict {
+    /// The conflict with `packages`, each once and in order; `None` if there are none.
+    pub(crate) fn with(
+        packages: impl Iterator<Item = PackageId>,
+        text: impl FnOnce() -> String,
+    ) -> Option<Self> {
+        let mut packages: Vec<_> = packages.collect();
+        packages.sort();
+        packages.dedup();
+        (!packages.is_empty()).then(|| Self {
+            text: text(),
+            packages,
+        })
+    }
+}
+
 /// What a package says about others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Relations {
