@@ -1,0 +1,2 @@
+//! Rebuild, compare, explain: why a launch digest changed, and whether a release is what its
+//! inputs give.
