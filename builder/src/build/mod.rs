@@ -3,6 +3,7 @@
 mod error;
 mod guest;
 mod packages;
+mod recipe_archive;
 mod records;
 mod root;
 mod variants;
@@ -30,6 +31,8 @@ use records::Origins;
 pub const MEASUREMENT_NAME: &str = "measurement.json";
 /// The file that says where every byte comes from.
 pub const ORIGINS_NAME: &str = "origins.json";
+/// The archive of the recipe, its lock and the files that it names.
+pub const RECIPE_ARCHIVE_NAME: &str = "recipe.tar";
 
 /// What to build, and where.
 #[derive(Debug)]
@@ -116,6 +119,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     );
     write_json(&output, MEASUREMENT_NAME, &measurement)?;
     write_json(&output, ORIGINS_NAME, &origins)?;
+    recipe_archive::write(&recipe, output.create(RECIPE_ARCHIVE_NAME)?)?;
     progress.step("Writing to disk");
     let artifacts = output.commit()?;
     Ok(Build {
