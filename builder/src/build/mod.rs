@@ -6,6 +6,7 @@ mod packages;
 mod recipe_archive;
 mod records;
 mod root;
+mod sbom;
 mod variants;
 
 use std::path::{Path, PathBuf};
@@ -26,11 +27,14 @@ pub use records::{Measurement, Variant, VerityRecord};
 
 use packages::OpenedSets;
 use records::Origins;
+use sbom::Sbom;
 
 /// The file that says a directory is the output of a build.
 pub const MEASUREMENT_NAME: &str = "measurement.json";
 /// The file that says where every byte comes from.
 pub const ORIGINS_NAME: &str = "origins.json";
+/// The list of what the guest is made of.
+pub const SBOM_NAME: &str = "sbom.spdx.json";
 /// The archive of the recipe, its lock and the files that it names.
 pub const RECIPE_ARCHIVE_NAME: &str = "recipe.tar";
 
@@ -119,6 +123,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     );
     write_json(&output, MEASUREMENT_NAME, &measurement)?;
     write_json(&output, ORIGINS_NAME, &origins)?;
+    write_json(&output, SBOM_NAME, &Sbom::new(&recipe, &lock))?;
     recipe_archive::write(&recipe, output.create(RECIPE_ARCHIVE_NAME)?)?;
     progress.step("Writing to disk");
     let artifacts = output.commit()?;

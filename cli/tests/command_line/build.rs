@@ -23,12 +23,13 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-const ARTIFACTS: [&str; 10] = [
+const ARTIFACTS: [&str; 11] = [
     "SHA256SUMS",
     "initrd.cpio.zst",
     "measurement.json",
     "origins.json",
     "recipe.tar",
+    "sbom.spdx.json",
     "tiny-debug.idblock",
     "tiny-debug.igvm",
     "tiny.idblock",
