@@ -105,7 +105,9 @@ fn first_difference(
                 let first = batch * hasher::BATCH;
                 let mut expected = vec![[0; Sha256Digest::SIZE]; digests.len()];
                 let place = hashes.offset + first * Sha256Digest::SIZE as u64;
-                hashes.file.read_exact_at(expected.as_flattened_mut(), place)?;
+                hashes
+                    .file
+                    .read_exact_at(expected.as_flattened_mut(), place)?;
                 let differs = digests
                     .iter()
                     .zip(expected.into_iter().map(Sha256Digest::new))

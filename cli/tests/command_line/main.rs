@@ -18,6 +18,7 @@ mod images;
 mod inspect;
 mod lock;
 mod measure;
+mod measured_disk;
 mod measured_file;
 mod pack;
 mod report;

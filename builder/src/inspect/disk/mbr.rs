@@ -121,7 +121,11 @@ pub(in crate::inspect) fn is_mbr(start: &[u8]) -> bool {
     let Ok((raw, _)) = Raw::ref_from_prefix(start) else {
         return false;
     };
-    let mut used = raw.entries.iter().filter(|entry| entry.is_used()).peekable();
+    let mut used = raw
+        .entries
+        .iter()
+        .filter(|entry| entry.is_used())
+        .peekable();
     raw.signature == SIGNATURE
         && raw
             .entries

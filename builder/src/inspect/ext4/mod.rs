@@ -4,7 +4,6 @@ mod features;
 mod superblock;
 mod walk;
 
-
 use std::any::Any;
 use std::fs::File;
 use std::io;
@@ -134,3 +133,6 @@ impl Ext4Facts {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

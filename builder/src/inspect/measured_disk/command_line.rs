@@ -59,8 +59,17 @@ fn is_measured(igvm: &IgvmFacts, page: u64) -> bool {
         let is_meant = snp.is_some_and(|snp| snp.mask.0 & range.mask.0 != 0);
         is_meant && (first..first + range.bytes / PAGE_SIZE).contains(&page)
     });
-    let is_covered =
-        |range: &_| matches!(range, crate::inspect::igvm::PageRange { page_type: "normal", unmeasured: false, shared: false, .. });
+    let is_covered = |range: &_| {
+        matches!(
+            range,
+            crate::inspect::igvm::PageRange {
+                page_type: "normal",
+                unmeasured: false,
+                shared: false,
+                ..
+            }
+        )
+    };
     ranges.clone().next().is_some() && ranges.all(is_covered)
 }
 
@@ -80,27 +89,39 @@ pub(super) fn hold_against_root(
     };
     let blocks = root.table.data_blocks;
     let needed = blocks * SECTORS_PER_BLOCK;
-    tell(findings, "Sectors", match sectors == needed {
-        true => Ok(format!("{sectors}, which is {blocks} data blocks of 8")),
-        false => Err(Wrong::new(
-            format!("{sectors} sectors"),
-            format!("{needed}, which is {blocks} data blocks of 8"),
-        )),
-    });
+    tell(
+        findings,
+        "Sectors",
+        match sectors == needed {
+            true => Ok(format!("{sectors}, which is {blocks} data blocks of 8")),
+            false => Err(Wrong::new(
+                format!("{sectors} sectors"),
+                format!("{needed}, which is {blocks} data blocks of 8"),
+            )),
+        },
+    );
     let device = format!("/dev/dm-{minor}");
     let given = last(line, "root");
-    tell(findings, "Root device", match given == Some(device.as_bytes()) {
-        true => Ok(format!("root={device}, the device with the hash tree")),
-        false => Err(Wrong::new(
-            shown("root", given),
-            format!("root={device}, the device with the hash tree"),
-        )),
-    });
+    tell(
+        findings,
+        "Root device",
+        match given == Some(device.as_bytes()) {
+            true => Ok(format!("root={device}, the device with the hash tree")),
+            false => Err(Wrong::new(
+                shown("root", given),
+                format!("root={device}, the device with the hash tree"),
+            )),
+        },
+    );
     let content = disk.partition(root.partitions.0);
     let content = content.and_then(|partition| partition.content.as_ref());
     let said = file_system(last(line, "rootfstype"), content, blocks * BLOCK_SIZE);
     tell(findings, "Root file system", said);
-    if igvm.linux.as_ref().is_some_and(|linux| linux.initrd.is_some()) {
+    if igvm
+        .linux
+        .as_ref()
+        .is_some_and(|linux| linux.initrd.is_some())
+    {
         let reason = "it runs before the root file system is mounted, and what it does is up to \
                       its programs; the launch digest covers them";
         leave(findings, "Initrd", reason);

@@ -162,9 +162,9 @@ impl VerityTable {
         let root_hash = root_hash.map(Sha256Digest::new);
         let salt = next()?;
         let options: Vec<_> = words.map(str::to_owned).collect();
-        let (count, options) = options.split_first().map_or(("0", &[][..]), |(count, rest)| {
-            (count.as_str(), rest)
-        });
+        let (count, options) = options
+            .split_first()
+            .map_or(("0", &[][..]), |(count, rest)| (count.as_str(), rest));
         if decimal("the number of optional parameters", count)? != options.len() as u64 {
             let expected = "the number of words after it";
             return Err(wrong("the number of optional parameters", count, expected));

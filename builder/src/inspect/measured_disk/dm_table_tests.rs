@@ -5,9 +5,7 @@ use super::*;
 const ROOT: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 fn aks() -> String {
-    format!(
-        "dm-verity,,,ro,0 80 verity 1 /dev/vda1 /dev/vda2 4096 4096 10 0 sha256 {ROOT} a5a5"
-    )
+    format!("dm-verity,,,ro,0 80 verity 1 /dev/vda1 /dev/vda2 4096 4096 10 0 sha256 {ROOT} a5a5")
 }
 
 #[test]
@@ -16,7 +14,10 @@ fn the_line_of_an_aks_guest_is_one_read_only_verity_device() {
     let [device] = &devices[..] else {
         panic!("{devices:?}");
     };
-    assert_eq!((device.name.as_str(), device.read_only), ("dm-verity", true));
+    assert_eq!(
+        (device.name.as_str(), device.read_only),
+        ("dm-verity", true)
+    );
     assert_eq!((device.uuid.as_str(), device.minor), ("", None));
     let [target] = &device.targets[..] else {
         panic!("{device:?}");
@@ -35,7 +36,10 @@ fn further_devices_lines_and_spaces_are_taken_as_the_kernel_takes_them() {
     let devices = parse("a, u ,0x10,rw, 0 010 linear  /dev/sda 0 , 8 1 zero x; b,,,ro,0 1 zero x");
     let devices = devices.unwrap();
     assert_eq!(devices.len(), 2);
-    assert_eq!((devices[0].uuid.as_str(), devices[0].minor), ("u", Some(16)));
+    assert_eq!(
+        (devices[0].uuid.as_str(), devices[0].minor),
+        ("u", Some(16))
+    );
     assert_eq!(devices[0].targets[0].sectors, 8);
     assert_eq!(devices[0].targets[0].arguments, "/dev/sda 0");
     assert_eq!(devices[0].targets[1].start, 8);
@@ -44,7 +48,10 @@ fn further_devices_lines_and_spaces_are_taken_as_the_kernel_takes_them() {
 #[test]
 fn what_the_kernel_refuses_is_refused_by_field() {
     for (text, message) in [
-        ("", r#"a device is "", expected name,uuid,minor,flags,table"#),
+        (
+            "",
+            r#"a device is "", expected name,uuid,minor,flags,table"#,
+        ),
         (
             "a,,,ro",
             r#"a device is "a,,,ro", expected name,uuid,minor,flags,table"#,
@@ -82,9 +89,17 @@ fn verity_targets_that_are_not_checked_are_refused_by_field() {
             "sha512",
             r#"the algorithm is "sha512", expected sha256"#,
         ),
-        (" 10 ", " +10 ", r#"the number of data blocks is "+10", expected a decimal number below 2^64"#),
+        (
+            " 10 ",
+            " +10 ",
+            r#"the number of data blocks is "+10", expected a decimal number below 2^64"#,
+        ),
         ("eeff a5a5", "eef a5a5", ""),
-        ("a5a5", "a5a", r#"the salt is "a5a", expected hexadecimal digits or -"#),
+        (
+            "a5a5",
+            "a5a",
+            r#"the salt is "a5a", expected hexadecimal digits or -"#,
+        ),
         (
             "a5a5",
             "a5a5 2 panic_on_corruption",
@@ -108,7 +123,9 @@ fn the_form_of_our_own_initrd_is_a_table_over_two_partitions() {
     assert_eq!(table.hash_device, "/dev/vda2");
     assert_eq!((table.data_blocks, table.salt), (10, Salt::default()));
     assert_eq!(
-        VerityTable::parse_guest_verity("10,ab").unwrap_err().to_string(),
+        VerityTable::parse_guest_verity("10,ab")
+            .unwrap_err()
+            .to_string(),
         r#"guest.verity is "10,ab", expected BLOCKS,ROOT,SALT"#
     );
 }

@@ -254,4 +254,3 @@ fn check_tree(
     tell(findings, "Hash tree and data", said);
     Ok(())
 }
-

@@ -163,8 +163,10 @@ fn number(device: &str) -> Result<u32, Wrong> {
     let number = device.strip_prefix(DISK).filter(|digits| {
         digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
     });
-    number.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
-        let found = format!("device {}", printable(device.as_bytes()));
-        Wrong::new(found, format!("a partition of the first disk, as {DISK}1"))
-    })
+    number
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| {
+            let found = format!("device {}", printable(device.as_bytes()));
+            Wrong::new(found, format!("a partition of the first disk, as {DISK}1"))
+        })
 }
