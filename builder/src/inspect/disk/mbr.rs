@@ -16,6 +16,7 @@ use super::{PartitionContent, content};
 use crate::inspect::text::Hex;
 
 const SECTOR: u64 = 512;
+const MBR: usize = size_of::<Raw>();
 const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// The type of the entry that keeps others off a disk with a GUID partition table.
 const PROTECTIVE: u8 = 0xee;
@@ -95,7 +96,7 @@ struct Raw {
     signature: [u8; 2],
 }
 
-const _: () = assert!(size_of::<Raw>() as u64 == SECTOR);
+const _: () = assert!(MBR == 512);
 
 #[derive(FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -138,7 +139,7 @@ pub(in crate::inspect) fn is_mbr(start: &[u8]) -> bool {
 impl MbrDiskFacts {
     /// Reads the disk in `file`, of `length` bytes, which starts with an MBR.
     pub(in crate::inspect) fn read(file: File, length: u64) -> Result<Self, MbrError> {
-        let mut sector = [0; SECTOR as usize];
+        let mut sector = [0; MBR];
         file.read_exact_at(&mut sector, 0)?;
         let raw: &Raw = zerocopy::transmute_ref!(&sector);
         let sectors = length / SECTOR;

@@ -98,19 +98,22 @@ const READ_ONLY_COMPATIBLE: [(u32, &str); 17] = [
 
 /// The names of all features, in the order of their bits.
 pub(super) fn names(features: Features) -> Vec<String> {
-    let words: [(u32, &[(u32, &str)], char); 3] = [
-        (features.compatible, &COMPATIBLE, 'C'),
-        (features.incompatible, &INCOMPATIBLE, 'I'),
-        (features.read_only_compatible, &READ_ONLY_COMPATIBLE, 'R'),
-    ];
-    let names = words.into_iter().flat_map(|(word, known, letter)| {
-        let set = (0..u32::BITS).filter(move |bit| word >> bit & 1 != 0);
-        set.map(
-            move |bit| match known.iter().find(|(mask, _)| *mask == 1 << bit) {
-                Some((_, name)) => (*name).to_owned(),
-                None => format!("FEATURE_{letter}{bit}"),
-            },
-        )
-    });
-    names.collect()
+    [
+        names_of(features.compatible, &COMPATIBLE, 'C'),
+        names_of(features.incompatible, &INCOMPATIBLE, 'I'),
+        names_of(features.read_only_compatible, &READ_ONLY_COMPATIBLE, 'R'),
+    ]
+    .concat()
+}
+
+/// The names of the bits of one word, whose `letter` stands for it where a bit has no name.
+fn names_of(word: u32, known: &[(u32, &str)], letter: char) -> Vec<String> {
+    let set = (0..u32::BITS).filter(|bit| word >> bit & 1 != 0);
+    set.map(
+        |bit| match known.iter().find(|(mask, _)| *mask == 1 << bit) {
+            Some((_, name)) => (*name).to_owned(),
+            None => format!("FEATURE_{letter}{bit}"),
+        },
+    )
+    .collect()
 }

@@ -93,7 +93,7 @@ impl Ext4Error {
 
 /// Whether an ext file system seems to start with these bytes.
 pub(super) fn is_ext4(start: &[u8]) -> bool {
-    const MAGIC_OFFSET: usize = 1024 + 0x38;
+    const MAGIC_OFFSET: usize = superblock::OFFSET + 0x38;
     let magic = start.get(MAGIC_OFFSET..MAGIC_OFFSET + 2);
     magic == Some(&superblock::MAGIC.to_le_bytes())
 }
@@ -105,10 +105,10 @@ pub(super) fn superblock(
     offset: u64,
     length: u64,
 ) -> Result<Option<Ext4Superblock>, Ext4Error> {
-    if length < superblock::OFFSET + superblock::SIZE as u64 {
+    let mut start = [0; superblock::OFFSET + superblock::SIZE];
+    if length < start.len() as u64 {
         return Ok(None);
     }
-    let mut start = [0; superblock::OFFSET as usize + superblock::SIZE];
     file.read_exact_at(&mut start, offset)?;
     if !is_ext4(&start) {
         return Ok(None);

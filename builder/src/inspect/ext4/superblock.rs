@@ -13,7 +13,7 @@ use super::features::{self, Features};
 use crate::inspect::text::printable;
 
 /// Where a superblock starts in its file system, in bytes.
-pub(super) const OFFSET: u64 = 1024;
+pub(super) const OFFSET: usize = 1024;
 /// Bytes in a superblock.
 pub(super) const SIZE: usize = 1024;
 /// `s_magic`.
