@@ -18,6 +18,26 @@ pub enum RuleError {
         /// The packages, each with its version and scripts.
         packages: String,
     },
+    /// Packages bring scriptlets that no rule answers for.
+    #[error(
+        "rootfs.scriptlet: scriptlets never run here, and nothing stands in for these:{scriptlets}\n\
+         read them; for each command that is not covered add [[rootfs.scriptlet]] with packages, \
+         kinds, commands (globs, each may be left out) and because, or name the package in {table}"
+    )]
+    UnknownScriptlets {
+        /// The recipe's table for whole packages.
+        table: &'static str,
+        /// The scriptlets: package, version, kind, interpreter, text, commands not covered.
+        scriptlets: String,
+    },
+    /// A `[[rootfs.scriptlet]]` that says too little.
+    #[error("rootfs.scriptlet: rule {number}: {reason}")]
+    Scriptlet {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong.
+        reason: String,
+    },
     /// A line of `maintainer-scripts` that says nothing about any script.
     #[error("{table}: {package} {reason}")]
     Acknowledgement {

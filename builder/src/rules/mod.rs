@@ -1,10 +1,12 @@
 //! What the recipe does to the unpacked packages, in place of their maintainer scripts.
 
 mod accounts;
+mod commands;
 mod error;
 mod owners;
 mod patterns;
 mod place;
+mod scriptlets;
 mod scripts;
 mod systemd;
 mod unit_file;
@@ -109,7 +111,7 @@ fn package_tree(
     mut packages: Vec<OpenedPackage>,
 ) -> Result<Tree, RuleError> {
     owners::resolve(&recipe.rootfs, &mut packages)?;
-    scripts::check(table, acknowledged, &packages)?;
+    scripts::check(table, acknowledged, &recipe.rootfs.scriptlet, &packages)?;
     let links = MergedLinks::parse(&recipe.rootfs.merged_usr)?;
     let parts = packages.into_iter().map(OpenedPackage::into_part);
     Ok(merge::merge(&links, parts)?)
