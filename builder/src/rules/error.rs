@@ -124,6 +124,14 @@ pub enum RuleError {
         /// Where that comes from.
         origin: Box<Origin>,
     },
+    /// A directory that would move into itself.
+    #[error("rootfs.move: {from} cannot go to {to}, which is the same or below it")]
+    MoveBelow {
+        /// What is moved.
+        from: TreePath,
+        /// Where it should go.
+        to: TreePath,
+    },
     /// An added file without text, or with two.
     #[error("rootfs.file: {path}: give exactly one of source and content")]
     Source {
@@ -139,6 +147,22 @@ pub enum RuleError {
         /// The rule.
         rule: &'static str,
         /// What does not fit.
+        reason: String,
+    },
+    /// A program that a rule names and that is not as the rule needs it.
+    #[error("{rule}: {path:?} {reason}")]
+    Program {
+        /// The rule.
+        rule: &'static str,
+        /// The path or name as the recipe writes it.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Certificates that cannot be read, or a bundle that would be empty.
+    #[error("rootfs.ca-trust: {reason}")]
+    CaTrust {
+        /// The file and what is wrong.
         reason: String,
     },
     /// A unit that cannot be enabled, masked or started.
