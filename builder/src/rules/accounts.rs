@@ -60,7 +60,10 @@ pub(super) fn apply(tree: &mut Tree, rootfs: &Rootfs) -> Result<(), RuleError> {
                 ));
             }
         }
-        let _ = writeln!(passwd, "{name}:{password}:{uid}:{gid}:{name}:{home}:{shell}");
+        let _ = writeln!(
+            passwd,
+            "{name}:{password}:{uid}:{gid}:{name}:{home}:{shell}"
+        );
     }
     let mut group_file = String::new();
     for group in groups.values() {
@@ -80,7 +83,9 @@ pub(super) fn apply(tree: &mut Tree, rootfs: &Rootfs) -> Result<(), RuleError> {
         (GROUP, "etc/group", group_file, 0o644),
     ];
     if *shadow {
-        let users = users.values().map(|user| format!("{}:*:::::::\n", user.name));
+        let users = users
+            .values()
+            .map(|user| format!("{}:*:::::::\n", user.name));
         let groups = groups
             .values()
             .map(|group| format!("{}:*::{}\n", group.name, group.members.join(",")));
@@ -200,7 +205,11 @@ mod tests {
         let groups = [group("nogroup", 65534, &["root"]), group("root", 0, &[])];
         let tree = apply_to_new(&users, &groups, true).unwrap();
         let expected = [
-            ("passwd", "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n", 0o644),
+            (
+                "passwd",
+                "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+                0o644,
+            ),
             ("group", "root:x:0:\nnogroup:x:65534:root\n", 0o644),
             ("shadow", "root:*:::::::\nnobody:*:::::::\n", 0),
             ("gshadow", "root:*::\nnogroup:*::root\n", 0),
@@ -215,8 +224,12 @@ mod tests {
             assert_eq!(node.metadata.mode, mode, "{name}");
             fs_err::write(file(name), text).unwrap();
         }
-        run(Command::new("/usr/sbin/pwck").arg("-qr").args([file("passwd"), file("shadow")]));
-        run(Command::new("/usr/sbin/grpck").arg("-r").args([file("group"), file("gshadow")]));
+        run(Command::new("/usr/sbin/pwck")
+            .arg("-qr")
+            .args([file("passwd"), file("shadow")]));
+        run(Command::new("/usr/sbin/grpck")
+            .arg("-r")
+            .args([file("group"), file("gshadow")]));
         assert_eq!(
             apply_to_new(&[], &[], true).unwrap_err(),
             "rootfs.shadow: there is no rootfs.user and no rootfs.group to write it for"

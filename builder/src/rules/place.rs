@@ -24,9 +24,6 @@ pub(super) fn move_path(tree: &mut Tree, rule: &Move) -> Result<(), RuleError> {
     if to.starts_with(&from) {
         return Err(RuleError::MoveBelow { from, to });
     }
-    if let Some(found) = tree.get(&to) {
-        return Err(taken(RULE, to, found));
-    }
     make_parents(tree, RULE, &to)?;
     tree.rename(&from, &to).map_err(place)
 }

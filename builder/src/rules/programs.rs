@@ -64,5 +64,10 @@ pub(super) fn alternative(tree: &mut Tree, rule: &Alternative) -> Result<(), Rul
     let chosen = parse_path(ALTERNATIVE, &format!("etc/alternatives/{}", rule.name))?;
     let target = chosen.to_string();
     put_link(tree, ALTERNATIVE, chosen, &path.to_string())?;
-    put_link(tree, ALTERNATIVE, parse_path(ALTERNATIVE, &rule.link)?, &target)
+    put_link(
+        tree,
+        ALTERNATIVE,
+        parse_path(ALTERNATIVE, &rule.link)?,
+        &target,
+    )
 }

@@ -91,12 +91,12 @@ impl Store {
                     .map_err(|error| format!("a certificate is not valid: {error}"))?;
                 match trust {
                     Trust::Anchor => {
-                        self.anchors.insert(Sha256::digest(&der).into(), certificate);
+                        self.anchors
+                            .insert(Sha256::digest(&der).into(), certificate);
                     }
                     Trust::Blocked => {
-                        let (issued, key) = identity(&certificate)?;
-                        self.blocked.insert(issued);
-                        self.blocked_keys.insert(key);
+                        self.blocked.insert(issued(&certificate)?);
+                        self.blocked_keys.insert(public_key(&certificate)?);
                     }
                     Trust::Neither => {}
                 }
@@ -117,8 +117,9 @@ impl Store {
         let mut text = String::new();
         for certificate in self.anchors.values() {
             let subject = certificate.tbs_certificate.subject.to_string();
-            let (issued, key) = identity(certificate)?;
-            let blocked = self.blocked.contains(&issued) || self.blocked_keys.contains(&key);
+            let key = public_key(certificate)?;
+            let blocked =
+                self.blocked.contains(&issued(certificate)?) || self.blocked_keys.contains(&key);
             let fits = |reason: x509_cert::der::Error| format!("{subject}: {reason}");
             if blocked
                 || !self.is_authority(certificate, &key).map_err(fits)?
@@ -144,7 +145,9 @@ impl Store {
     ) -> Option<&'a Extension> {
         let attached = self.attached.get(key).into_iter().flatten();
         let own = certificate.tbs_certificate.extensions.iter().flatten();
-        attached.chain(own).find(|extension| extension.extn_id == id)
+        attached
+            .chain(own)
+            .find(|extension| extension.extn_id == id)
     }
 
     /// Whether the certificate may issue others, as p11-kit decides for its category: by its basic
@@ -178,20 +181,18 @@ impl Store {
     }
 }
 
-/// Issuer with serial number, and the public key, in DER.
-#[allow(clippy::type_complexity)]
-fn identity(certificate: &Certificate) -> Result<((Vec<u8>, Vec<u8>), Vec<u8>), String> {
+/// Issuer and serial number, in DER.
+fn issued(certificate: &Certificate) -> Result<(Vec<u8>, Vec<u8>), String> {
     let body = &certificate.tbs_certificate;
-    let bytes = |encoded: Result<Vec<u8>, x509_cert::der::Error>| {
-        encoded.map_err(|error| format!("{}: {error}", body.subject))
-    };
-    Ok((
-        (
-            bytes(body.issuer.to_der())?,
-            bytes(body.serial_number.to_der())?,
-        ),
-        bytes(body.subject_public_key_info.to_der())?,
-    ))
+    Ok((der(&body.issuer)?, der(&body.serial_number)?))
+}
+
+fn public_key(certificate: &Certificate) -> Result<Vec<u8>, String> {
+    der(&certificate.tbs_certificate.subject_public_key_info)
+}
+
+fn der(value: &impl Encode) -> Result<Vec<u8>, String> {
+    value.to_der().map_err(|error| error.to_string())
 }
 
 fn fail(reason: String) -> RuleError {

@@ -27,10 +27,7 @@ pub(super) enum Object {
     /// An X.509 certificate.
     Certificate { der: Vec<u8>, trust: Trust },
     /// An extension that counts for certificates with this public key (both in DER).
-    Extension {
-        public_key: Vec<u8>,
-        value: Vec<u8>,
-    },
+    Extension { public_key: Vec<u8>, value: Vec<u8> },
     /// What is not trusted though it is not there, by issuer and serial number (both in DER).
     Blocked { issuer: Vec<u8>, serial: Vec<u8> },
 }
@@ -48,7 +45,10 @@ pub(super) fn read(tree: &Tree, source: &str) -> Result<Vec<(TreePath, Vec<Objec
         )));
     };
     if !matches!(node.kind, NodeKind::Directory) {
-        return Ok(vec![(folder.clone(), objects(tree, &folder, Some(Trust::Anchor))?)]);
+        return Ok(vec![(
+            folder.clone(),
+            objects(tree, &folder, Some(Trust::Anchor))?,
+        )]);
     }
     let places: [(&[u8], _); 4] = [
         (b"", None),
@@ -81,7 +81,9 @@ fn objects(tree: &Tree, path: &TreePath, trust: Option<Trust>) -> Result<Vec<Obj
         Some(NodeKind::File(content)) if content.len() <= LONGEST => content,
         _ => return Err(wrong("is no file of certificates")),
     };
-    let bytes = content.to_vec().map_err(|error| wrong(&error.to_string()))?;
+    let bytes = content
+        .to_vec()
+        .map_err(|error| wrong(&error.to_string()))?;
     if bytes.first() == Some(&0x30) {
         return Ok(vec![Object::Certificate {
             der: bytes,
@@ -215,7 +217,9 @@ impl Fields {
             return Ok(None);
         };
         let wrong = || format!("{key}: {value} is not a quoted value with %xx for bytes");
-        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let quoted = value
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
         let mut rest = quoted.ok_or_else(wrong)?.as_bytes();
         let mut bytes = Vec::new();
         while let Some((&first, after)) = rest.split_first() {
