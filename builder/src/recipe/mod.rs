@@ -16,8 +16,8 @@ pub use companion::CompanionError;
 pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
 pub use platform::{Memory, ParseMemoryError, Platform};
 pub use rootfs::{
-    AddedDirectory, AddedFile, AddedLink, Group, KeepOnly, Mode, ParseModeError, Rootfs, Systemd,
-    User,
+    AddedDirectory, AddedFile, AddedLink, Alternative, CaTrust, Group, KeepOnly, Mode, Move,
+    ParseModeError, Purpose, Rootfs, ScriptletRule, Systemd, TrustBundle, User,
 };
 
 /// A recipe that cannot be used.
