@@ -80,6 +80,7 @@ mod tests {
             scripts: scripts.to_vec(),
             entries: Vec::new(),
             owners: Vec::new(),
+            shares_equal_files: false,
         };
         let packages = [
             package("quiet", &[]),

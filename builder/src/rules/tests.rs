@@ -72,6 +72,7 @@ fn package(name: &str, files: &[&str]) -> OpenedPackage {
         scripts: Vec::new(),
         entries: entries.collect(),
         owners: Vec::new(),
+        shares_equal_files: false,
     }
 }
 
