@@ -48,7 +48,7 @@ pub(super) fn reasons<U: Universe>(
         let subject = match node(index) {
             Some(ConflictNode::Root) => "the recipe asks for".to_owned(),
             Some(ConflictNode::Solvable(id)) => {
-                format!("{} needs", provider.universe.label(id.into()))
+                format!("{} needs", provider.label(id.into()))
             }
             _ => continue,
         };
@@ -93,14 +93,14 @@ fn needed<U: Universe>(
     provider: &Provider<'_, U>,
 ) -> String {
     let texts = provider.texts.borrow();
-    let Some((text, misfits)) = texts.get(&clause) else {
+    let Some((text, misfits, hint)) = texts.get(&clause) else {
         return String::new();
     };
     let listed = |packages: &[PackageId]| {
         let mut labels: Vec<_> = packages
             .iter()
             .take(NAMED)
-            .map(|&package| provider.universe.label(package))
+            .map(|&package| provider.label(package))
             .collect();
         if packages.len() > NAMED {
             labels.push(format!("{} more", packages.len() - NAMED));
@@ -108,7 +108,7 @@ fn needed<U: Universe>(
         labels.join(", ")
     };
     match (choices, misfits.as_slice()) {
-        ([], []) => format!("{text}, and the archive offers no such package"),
+        ([], []) => format!("{text}, and the archive offers no such package{hint}"),
         ([], misfits) => format!("{text}, and the archive only offers {}", listed(misfits)),
         (choices, _) => format!("{text}: {}", listed(choices)),
     }
@@ -121,9 +121,14 @@ fn conflict<U: Universe>(
     provider: &Provider<'_, U>,
 ) -> Option<String> {
     let label = |node| match node {
-        Some(ConflictNode::Solvable(id)) => Some(provider.universe.label(PackageId::from(id))),
+        Some(ConflictNode::Solvable(id)) => Some(provider.label(PackageId::from(id))),
         _ => None,
     };
+    if let Some(ConflictNode::Solvable(id)) = source
+        && provider.absence(id.into()).is_some()
+    {
+        return None;
+    }
     let subject = label(source)?;
     match (cause, target) {
         (ConflictCause::Constrains(set), target) => Some(format!(
