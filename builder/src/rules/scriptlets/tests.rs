@@ -24,6 +24,7 @@ fn package(scripts: &[(&str, &str, &str)]) -> OpenedPackage {
         scripts: scripts.iter().map(own).collect(),
         entries: Vec::new(),
         owners: Vec::new(),
+        shares_equal_files: true,
     }
 }
 
