@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::recipe::{ArchiveKind, PackageSet, Recipe};
 use crate::store::Store;
 
-use offer::Offer;
+use offer::{Offer, RpmOffer};
 
 /// A recipe that cannot be locked.
 #[derive(Debug, thiserror::Error)]
@@ -239,12 +239,12 @@ impl<'a> World<'a> {
                     return Err(rolled_back(&checked.index.date, locked));
                 }
                 let index = repository.packages(&checked.repomd).map_err(Box::new)?;
-                let offer = Offer::Rpm {
+                let offer = RpmOffer {
                     index,
                     repository,
                     repomd: checked.repomd,
                 };
-                Ok((checked.index, offer))
+                Ok((checked.index, Offer::Rpm(Box::new(offer))))
             }
         }
     }

@@ -9,12 +9,15 @@ use crate::recipe::PackageSet;
 /// What an archive offers.
 pub(crate) enum Offer<'a> {
     Debian(debian::PackageIndex),
-    Rpm {
-        index: rpm::Index,
-        /// Where more can be read.
-        repository: rpm::Repository<'a>,
-        repomd: rpm::Repomd,
-    },
+    Rpm(Box<RpmOffer<'a>>),
+}
+
+/// What an RPM repository offers.
+pub(crate) struct RpmOffer<'a> {
+    pub(super) index: rpm::Index,
+    /// Where more can be read.
+    pub(super) repository: rpm::Repository<'a>,
+    pub(super) repomd: rpm::Repomd,
 }
 
 impl Offer<'_> {
@@ -22,7 +25,7 @@ impl Offer<'_> {
     pub(crate) fn versions(&self, name: &str) -> Vec<String> {
         match self {
             Self::Debian(index) => index.versions(name).map(str::to_owned).collect(),
-            Self::Rpm { index, .. } => index.versions(name),
+            Self::Rpm(offer) => offer.index.versions(name),
         }
     }
 
@@ -61,11 +64,12 @@ impl Offer<'_> {
                 });
                 Ok(chosen.collect())
             }
-            Self::Rpm {
-                index,
-                repository,
-                repomd,
-            } => {
+            Self::Rpm(offer) => {
+                let RpmOffer {
+                    index,
+                    repository,
+                    repomd,
+                } = &mut **offer;
                 let choose = |index: &rpm::Index| {
                     let choice = rpm::Choice::new(index, &packages.provided, locked);
                     let wanted: Vec<_> = names.clone().map(|name| choice.wanted(name)).collect();

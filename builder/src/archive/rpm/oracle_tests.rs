@@ -24,10 +24,7 @@ impl Small {
         let mut specs: Vec<Vec<&str>> = Vec::new();
         for package in packages {
             let same_name = |other: &&str| other.split(' ').next() == package.split(' ').next();
-            match specs
-                .iter_mut()
-                .find(|spec| !spec.iter().any(|one| same_name(one)))
-            {
+            match specs.iter_mut().find(|spec| !spec.iter().any(&same_name)) {
                 Some(spec) => spec.push(package),
                 None => specs.push(vec![package]),
             }

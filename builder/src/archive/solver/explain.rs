@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 use resolvo::{Interner, Requirement as Clause, SolvableId};
 
-use super::{PackageId, Provider, Universe};
+use super::{PackageId, Provider, Requirement, Universe};
 
 /// Choices that are named before the rest is only counted.
 const NAMED: usize = 4;
@@ -92,10 +92,16 @@ fn needed<U: Universe>(
     choices: &[PackageId],
     provider: &Provider<'_, U>,
 ) -> String {
-    let texts = provider.texts.borrow();
-    let Some((text, misfits, hint)) = texts.get(&clause) else {
+    let requirements = provider.requirements.borrow();
+    let Some(requirement) = requirements.get(&clause) else {
         return String::new();
     };
+    let Requirement {
+        text,
+        misfits,
+        hint,
+        ..
+    } = requirement;
     let listed = |packages: &[PackageId]| {
         let mut labels: Vec<_> = packages
             .iter()

@@ -162,7 +162,7 @@ fn attempt<U: Universe>(
             .into_iter()
             .collect(),
         pool: Pool::new(),
-        texts: RefCell::default(),
+        requirements: RefCell::default(),
     };
     let clauses = wanted
         .iter()
@@ -220,8 +220,8 @@ struct Provider<'u, U> {
     /// excludes them all.
     absences: Vec<&'u Vec<PackageId>>,
     pool: Pool<Listed, String>,
-    /// What each clause says, with the misfits and the hint if nothing satisfies it.
-    texts: RefCell<BTreeMap<Clause, (String, Vec<PackageId>, String)>>,
+    /// What each clause says.
+    requirements: RefCell<BTreeMap<Clause, Requirement>>,
 }
 
 impl<U: Universe> Provider<'_, U> {
@@ -282,12 +282,7 @@ impl<U: Universe> Provider<'_, U> {
     }
 
     fn clause(&self, requirement: &Requirement) -> ConditionalRequirement {
-        let Requirement {
-            text,
-            misfits,
-            hint,
-            ..
-        } = requirement;
+        let text = &requirement.text;
         let absences = requirement.unless_absent.iter();
         let absences = absences.filter_map(|set| self.absence_of(set));
         let choices: Vec<_> = requirement
@@ -319,8 +314,8 @@ impl<U: Universe> Provider<'_, U> {
                 Clause::Union(self.pool.intern_version_set_union(first, others))
             }
         };
-        let unmet = (text.clone(), misfits.clone(), hint.clone());
-        self.texts.borrow_mut().insert(clause, unmet);
+        let mut requirements = self.requirements.borrow_mut();
+        requirements.insert(clause, requirement.clone());
         clause.into()
     }
 
