@@ -1,6 +1,6 @@
 //! What an archive offers, whatever its kind.
 
-use crate::archive::solver::{Unsatisfiable, solve};
+use crate::archive::solver::{PackageId, Relations, Universe, Unsatisfiable, solve};
 use crate::archive::{debian, rpm};
 use crate::lock::LockedPackage;
 use crate::recipe::PackageSet;
@@ -29,11 +29,12 @@ impl Offer {
     ) -> Result<Vec<LockedPackage>, Unsatisfiable> {
         let sets = vec![set.to_owned()];
         let archive = packages.archive.clone();
-        let names = packages.names.iter();
+        let names = packages.names.iter().chain(&packages.contents_only);
         match self {
             Self::Debian(index) => {
                 let choice = debian::Choice::new(index, &packages.provided, locked);
                 let wanted: Vec<_> = names.map(|name| choice.wanted(name)).collect();
+                let choice = ContentsOnly::new(choice, packages);
                 let chosen = solve(&choice, &wanted)?.into_iter().map(|id| {
                     let package = index.package(id);
                     LockedPackage {
@@ -53,6 +54,7 @@ impl Offer {
             Self::Rpm(index) => {
                 let choice = rpm::Choice::new(index, &packages.provided, locked);
                 let wanted: Vec<_> = names.map(|name| choice.wanted(name)).collect();
+                let choice = ContentsOnly::new(choice, packages);
                 let chosen = solve(&choice, &wanted)?.into_iter().map(|id| {
                     let package = index.package(id);
                     LockedPackage {
@@ -69,6 +71,42 @@ impl Offer {
                 });
                 Ok(chosen.collect())
             }
+        }
+    }
+}
+
+/// A universe in which what some packages say about others does not count.
+struct ContentsOnly<'a, U> {
+    universe: U,
+    names: &'a [String],
+}
+
+impl<'a, U> ContentsOnly<'a, U> {
+    fn new(universe: U, packages: &'a PackageSet) -> Self {
+        Self {
+            universe,
+            names: &packages.contents_only,
+        }
+    }
+}
+
+impl<U: Universe> Universe for ContentsOnly<'_, U> {
+    fn name(&self, package: PackageId) -> &str {
+        self.universe.name(package)
+    }
+
+    fn label(&self, package: PackageId) -> String {
+        self.universe.label(package)
+    }
+
+    fn candidates(&self, name: &str) -> Vec<PackageId> {
+        self.universe.candidates(name)
+    }
+
+    fn relations(&self, package: PackageId) -> Result<Relations, String> {
+        match self.names.iter().any(|name| name == self.name(package)) {
+            true => Ok(Relations::default()),
+            false => self.universe.relations(package),
         }
     }
 }
