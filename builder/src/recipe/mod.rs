@@ -429,6 +429,8 @@ impl Recipe {
 }
 
 #[cfg(test)]
+mod aks_tests;
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::rules::MADE_UP_RECIPE;
