@@ -1,4 +1,5 @@
-//! From an archive's name to a host that serves it. A recipe names no host; whoever runs it does.
+//! From an archive's name to a host that serves it. Whoever runs a recipe names it, or the recipe
+//! itself where an archive has one host.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -148,6 +149,8 @@ pub enum MirrorSource {
     Configuration(PathBuf),
     /// By a file of apt sources.
     Apt(PathBuf),
+    /// By the recipe.
+    Recipe,
 }
 
 impl fmt::Display for MirrorSource {
@@ -156,6 +159,7 @@ impl fmt::Display for MirrorSource {
             Self::Argument => f.write_str("--mirror"),
             Self::Environment(variable) => f.write_str(variable),
             Self::Configuration(path) | Self::Apt(path) => write!(f, "{}", path.display()),
+            Self::Recipe => f.write_str("the recipe"),
         }
     }
 }
@@ -177,7 +181,8 @@ pub struct Mirrors {
 
 impl Mirrors {
     /// Looks for a mirror of each archive of `recipe`: in `given` (`--mirror`), then in the
-    /// environment, the configuration file and the apt sources of `settings`. The first one wins.
+    /// environment, the configuration file and the apt sources of `settings`, then in the recipe.
+    /// The first one wins.
     ///
     /// # Errors
     /// `given` names an archive twice, or one that the recipe does not have.
@@ -254,6 +259,14 @@ fn find_one(
             .and_then(|apt| apt::find(apt, archive)),
         ArchiveKind::Rpm => None,
     };
+    if apt.is_none()
+        && let Some(text) = &archive.mirror
+    {
+        return Ok(Mirror {
+            url: address(text, &format!("archive.{name}.mirror of the recipe"))?,
+            source: MirrorSource::Recipe,
+        });
+    }
     apt.ok_or_else(|| MirrorError::Unknown {
         archive: name.to_owned(),
         suite: archive.suite.clone(),

@@ -93,6 +93,11 @@ impl VerityRecord {
             algorithm: "sha256".to_owned(),
         }
     }
+
+    /// How many sectors are protected; device-mapper tables count in 512 bytes.
+    pub(super) const fn data_sectors(&self) -> u64 {
+        self.data_blocks.saturating_mul(self.block_size / 512)
+    }
 }
 
 /// One IGVM file.

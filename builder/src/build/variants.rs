@@ -5,6 +5,7 @@ use std::io::Write;
 use guestmark_measure::id_block::IdBlock;
 use guestmark_measure::igvm::IgvmFile;
 use guestmark_measure::{LaunchDigest, Loader, LoaderVerdict, verdicts};
+use serde::Serialize;
 
 use super::BuildError;
 use super::guest::Parts;
@@ -12,7 +13,7 @@ use super::records::{Variant, VariantMemory, VerityRecord};
 use crate::acpi;
 use crate::igvm::{self, Inputs, MemoryLayout, Part};
 use crate::output::OutputDirectory;
-use crate::recipe::{Layout, Recipe};
+use crate::recipe::{FileName, Layout, Recipe};
 use crate::tree::Origin;
 
 /// Both IGVM files, written: what is said of them, and what lies in their guests' memory.
@@ -29,25 +30,42 @@ pub(super) fn write_all(
 ) -> Result<Written, BuildError> {
     let lines = &recipe.command_line;
     let igvm = &recipe.igvm;
-    let write =
-        |name, template: &str, file: &str| write(recipe, parts, output, name, template, file);
+    let production = Declared {
+        name: "production",
+        command_line: &lines.production,
+        file: &igvm.file,
+        measurement_file: igvm.measurement_file.as_ref(),
+    };
+    let debug = Declared {
+        name: "debug",
+        command_line: &lines.debug,
+        file: &igvm.debug_file,
+        measurement_file: igvm.debug_measurement_file.as_ref(),
+    };
     let (production, debug) = rayon::join(
-        || write("production", &lines.production, igvm.file.as_str()),
-        || write("debug", &lines.debug, igvm.debug_file.as_str()),
+        || write(recipe, parts, output, &production),
+        || write(recipe, parts, output, &debug),
     );
     let (records, memory) = [production?, debug?].into_iter().unzip();
     Ok(Written { records, memory })
+}
+
+/// What the recipe says of one IGVM file.
+struct Declared<'a> {
+    name: &'static str,
+    command_line: &'a str,
+    file: &'a FileName,
+    measurement_file: Option<&'a FileName>,
 }
 
 fn write(
     recipe: &Recipe,
     parts: &Parts,
     output: &OutputDirectory,
-    name: &'static str,
-    template: &str,
-    file: &str,
+    declared: &Declared<'_>,
 ) -> Result<(Variant, VariantMemory), BuildError> {
-    let command_line = fill(template, &parts.root.record);
+    let (name, file) = (declared.name, declared.file.as_str());
+    let command_line = fill(declared.command_line, &parts.root.record);
     let tables = acpi::tables(&recipe.platform, recipe.igvm.layout)?;
     let inputs = Inputs {
         kernel: Part::new(&parts.kernel.bytes, parts.kernel.origin.clone()),
@@ -78,6 +96,11 @@ fn write(
         policy: recipe.identity.policy.bits(),
     };
     output.create(&id_block)?.write_all(&block.to_bytes())?;
+    if let Some(file) = declared.measurement_file {
+        let text = reference_values(recipe.identity.uvm_svn, &launch_digest)
+            .map_err(std::io::Error::from)?;
+        output.create(file.as_str())?.write_all(text.as_bytes())?;
+    }
     let variant = Variant {
         name: name.to_owned(),
         file: file.to_owned(),
@@ -97,8 +120,25 @@ fn write(
 fn fill(template: &str, verity: &VerityRecord) -> String {
     template
         .replace("{data_blocks}", &verity.data_blocks.to_string())
+        .replace("{data_sectors}", &verity.data_sectors().to_string())
         .replace("{root_hash}", &verity.root_hash.to_string())
         .replace("{salt}", &verity.salt)
+}
+
+/// The reference values of an AKS guest before they are signed, byte for byte as igvmgen's
+/// `-measurement_file` has them: this order, two spaces, no newline at the end.
+fn reference_values(svn: u64, digest: &LaunchDigest) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct ReferenceValues {
+        #[serde(rename = "x-ms-sevsnpvm-guestsvn")]
+        guest_svn: String,
+        #[serde(rename = "x-ms-sevsnpvm-launchmeasurement")]
+        launch_measurement: String,
+    }
+    serde_json::to_string_pretty(&ReferenceValues {
+        guest_svn: svn.to_string(),
+        launch_measurement: digest.to_string(),
+    })
 }
 
 /// The digest under the loader that the layout is made for.

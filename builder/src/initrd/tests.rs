@@ -260,6 +260,7 @@ fn declare(init: &str) -> Declared {
             archive: "debian".to_owned(),
             names: Vec::new(),
             provided: Vec::new(),
+            contents_only: Vec::new(),
         },
         compression: Compression::Zstd,
         programs: own(&["/bin/busybox"]),

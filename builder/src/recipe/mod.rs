@@ -96,7 +96,7 @@ pub struct About {
     pub architecture: String,
 }
 
-/// A package archive, by kind and suite. Its host is not part of a recipe.
+/// A package archive, by kind and suite.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Archive {
@@ -110,6 +110,9 @@ pub struct Archive {
     /// Files of OpenPGP certificates, one of which must have signed the index; of an RPM
     /// repository, also each package.
     pub keys: Vec<PathBuf>,
+    /// Where the archive is fetched from if nobody who runs the recipe says otherwise: for
+    /// archives that have one host and no other source of it.
+    pub mirror: Option<String>,
 }
 
 /// How an archive is laid out and signed.
@@ -134,6 +137,9 @@ pub struct PackageSet {
     /// never fetched.
     #[serde(default)]
     pub provided: Vec<String>,
+    /// Packages whose files are wanted and nothing else: what they require is not looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents_only: Vec<String>,
 }
 
 /// The kernel.
@@ -186,7 +192,7 @@ pub enum Compression {
 pub struct Agent {
     /// Which protocol it speaks.
     pub kind: AgentKind,
-    /// The name of the virtio-serial port it listens on.
+    /// Where it listens: the name of a virtio-serial port, or the number of a vsock port.
     pub port: String,
 }
 
@@ -196,10 +202,13 @@ pub struct Agent {
 pub enum AgentKind {
     /// The QEMU guest agent: JSON over virtio-serial.
     QemuGuestAgent,
+    /// The agent of Kata Containers: ttRPC over vsock.
+    KataAgent,
 }
 
-/// The kernel command lines. `{data_blocks}`, `{root_hash}` and `{salt}` stand for the values of
-/// the root file system's hash tree; every other byte is used as written.
+/// The kernel command lines. `{data_blocks}`, `{data_sectors}` (of 512 bytes), `{root_hash}` and
+/// `{salt}` stand for the values of the root file system's hash tree; every other byte is used as
+/// written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CommandLine {
@@ -225,12 +234,17 @@ pub struct Disk {
 pub struct Igvm {
     /// How guest memory is laid out.
     pub layout: Layout,
-    /// RAM, for layouts that launch all of it.
-    pub memory: Memory,
+    /// RAM, for the layout that launches all of it.
+    pub memory: Option<Memory>,
     /// The production variant's file name.
     pub file: FileName,
     /// The debug variant's file name.
     pub debug_file: FileName,
+    /// The file of the production variant's reference values, as AKS publishes them: SVN and
+    /// launch digest in JSON. Not written unless named.
+    pub measurement_file: Option<FileName>,
+    /// The same of the debug variant.
+    pub debug_measurement_file: Option<FileName>,
 }
 
 /// How guest memory is laid out.
@@ -385,7 +399,26 @@ impl Recipe {
                 ));
             }
         }
-        let names = [&self.disk.file, &self.igvm.file, &self.igvm.debug_file];
+        match (self.igvm.layout, self.igvm.memory) {
+            (Layout::Linux, None) => {
+                return Err(
+                    "igvm.memory is missing; layout \"linux\" launches all RAM, so say how much"
+                        .to_owned(),
+                );
+            }
+            (Layout::Aks, Some(_)) => {
+                return Err(
+                    "igvm.memory is for layout \"linux\"; an AKS loader tells its guest".to_owned(),
+                );
+            }
+            _ => {}
+        }
+        let igvm = &self.igvm;
+        let required = [&self.disk.file, &igvm.file, &igvm.debug_file];
+        let names: Vec<_> = (required.into_iter())
+            .chain(&igvm.measurement_file)
+            .chain(&igvm.debug_measurement_file)
+            .collect();
         for (index, name) in names.iter().enumerate() {
             if names[..index].contains(name) {
                 return Err(format!("two output files are named {:?}", name.as_str()));
@@ -395,6 +428,8 @@ impl Recipe {
     }
 }
 
+#[cfg(test)]
+mod aks_tests;
 #[cfg(test)]
 mod tests {
     use super::*;

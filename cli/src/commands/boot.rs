@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use guestmark_builder::boot::{self, BootArtifacts, BootEnd, BootOptions};
 use guestmark_builder::build::{MEASUREMENT_NAME, Measurement};
+use guestmark_builder::recipe::AgentKind;
 use serde::Serialize;
 
 use crate::args::Boot;
@@ -41,6 +42,12 @@ pub(crate) fn run(args: Boot, output: &Output) -> anyhow::Result<Outcome> {
     } else {
         "production"
     };
+    if measurement.agent.kind != AgentKind::QemuGuestAgent {
+        anyhow::bail!(
+            "{}: its agent speaks ttRPC over vsock, and `boot` asks only the QEMU guest agent",
+            path.display()
+        );
+    }
     let variant = measurement
         .variants
         .iter()

@@ -1,5 +1,5 @@
-//! The debian-12 guest, built by the program and booted: what the whole way from a locked recipe
-//! to an answering agent promises.
+//! Guests built by the program and booted: what the whole way from a locked recipe to an answering
+//! agent promises. Most tests look at debian-12; azurelinux-3-aks is built from stand-ins.
 //!
 //! The packages come from the mirror that this machine offers, once: later runs find them in the
 //! store under Cargo's target folder.
@@ -12,6 +12,7 @@
 mod acpi;
 mod agent;
 mod artifacts;
+mod azurelinux;
 mod console;
 mod interruption;
 mod machine;

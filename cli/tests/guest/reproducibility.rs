@@ -11,12 +11,18 @@ use crate::program::{GUESTMARK, command, recipe, run};
 #[test]
 fn a_build_elsewhere_by_somebody_else_gives_the_same_bytes() {
     let here = artifacts();
+    expect_the_same_elsewhere(&recipe(), &here.store, &here.directory);
+}
+
+/// Builds a recipe again, from a store that holds its packages, under other circumstances than
+/// those of the build in `here`, whose name is the recipe's.
+pub(crate) fn expect_the_same_elsewhere(recipe: &Path, store: &Path, here: &Path) {
     let elsewhere = tempfile::tempdir().unwrap();
     let elsewhere = elsewhere.path();
     for (from, to) in [
         (Path::new(GUESTMARK), "program"),
-        (&recipe(), "recipe of debian"),
-        (&here.store, "store"),
+        (recipe, "a recipe"),
+        (store, "store"),
     ] {
         run(
             command(&["cp", "-r"]).arg(from).arg(elsewhere.join(to)),
@@ -34,7 +40,7 @@ fn a_build_elsewhere_by_somebody_else_gives_the_same_bytes() {
         .args([
             "./program",
             "build",
-            "recipe of debian",
+            "a recipe",
             "--offline",
             "--store",
             "store",
@@ -51,15 +57,15 @@ fn a_build_elsewhere_by_somebody_else_gives_the_same_bytes() {
         ]);
     run(&mut build, "util-linux");
 
-    let there = elsewhere.join("debian-12");
-    for directory in [&here.directory, &there] {
+    let there = elsewhere.join(here.file_name().unwrap());
+    for directory in [here, &there] {
         let mut sums = Command::new("sha256sum");
         sums.args(["--strict", "--check", "SHA256SUMS"])
             .current_dir(directory);
         run(&mut sums, "coreutils");
         assert_eq!(mode(directory), 0o755);
     }
-    let (ours, theirs) = (files(&here.directory), files(&there));
+    let (ours, theirs) = (files(here), files(&there));
     assert!(
         ours.keys().eq(theirs.keys()),
         "{:?} {:?}",

@@ -76,6 +76,24 @@ fn argument_environment_configuration_and_apt_sources_are_asked_in_this_order() 
 }
 
 #[test]
+fn the_mirror_of_the_recipe_is_the_last_one_asked() {
+    let machine = Machine::new();
+    let mut recipe = testing::recipe(Path::new(""), &[]);
+    let archive = recipe.archives.get_mut("debian").unwrap();
+    archive.mirror = Some("https://recipe.example/debian".to_owned());
+    let find = || {
+        let mirrors = Mirrors::find(&recipe, &[], &machine.settings).unwrap();
+        mirrors.get("debian").unwrap().source.clone()
+    };
+    assert_eq!(find(), MirrorSource::Recipe);
+    machine.write(
+        "apt/sources.list",
+        "deb http://apt.example/debian bookworm main\n",
+    );
+    assert_eq!(find(), MirrorSource::Apt(machine.path("apt/sources.list")));
+}
+
+#[test]
 fn without_any_the_four_ways_are_told() {
     let machine = Machine::new();
     assert_eq!(

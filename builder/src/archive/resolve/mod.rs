@@ -54,13 +54,15 @@ pub enum ResolveError {
         /// The date of the lock's index.
         locked: String,
     },
-    /// The recipe asks for a package and says that it is there already.
-    #[error("{set}.packages: {package:?} stands in both names and provided; remove one")]
-    AskedAndProvided {
+    /// The recipe says two things of one package.
+    #[error("{set}.packages: {package:?} stands in both {} and {}; remove one", .lists[0], .lists[1])]
+    AskedTwice {
         /// The set.
         set: String,
         /// The package.
         package: String,
+        /// The two keys that name it.
+        lists: [&'static str; 2],
     },
     /// No choice of packages satisfies all relations.
     #[error("{set}.packages cannot be installed together:\n{reasons}change them in recipe.toml")]
@@ -161,17 +163,26 @@ pub fn resolve(
 }
 
 fn check(set: &str, packages: &PackageSet) -> Result<(), ResolveError> {
-    match packages
-        .names
-        .iter()
-        .find(|name| packages.provided.contains(name))
-    {
-        Some(package) => Err(ResolveError::AskedAndProvided {
-            set: set.to_owned(),
-            package: package.clone(),
-        }),
-        None => Ok(()),
+    let PackageSet {
+        names,
+        provided,
+        contents_only,
+        ..
+    } = packages;
+    for (list, in_list, other, in_other) in [
+        ("names", names, "provided", provided),
+        ("names", names, "contents-only", contents_only),
+        ("contents-only", contents_only, "provided", provided),
+    ] {
+        if let Some(package) = in_list.iter().find(|name| in_other.contains(name)) {
+            return Err(ResolveError::AskedTwice {
+                set: set.to_owned(),
+                package: package.clone(),
+                lists: [list, other],
+            });
+        }
     }
+    Ok(())
 }
 
 /// What it takes to read an archive.

@@ -1,7 +1,7 @@
 //! What an archive offers, whatever its kind.
 
 use super::ResolveError;
-use crate::archive::solver::solve;
+use crate::archive::solver::{PackageId, Relations, Universe, solve};
 use crate::archive::{debian, rpm};
 use crate::lock::LockedPackage;
 use crate::recipe::PackageSet;
@@ -42,11 +42,12 @@ impl Offer<'_> {
         };
         let sets = vec![set.to_owned()];
         let archive = packages.archive.clone();
-        let names = packages.names.iter();
+        let names = packages.names.iter().chain(&packages.contents_only);
         match self {
             Self::Debian(index) => {
                 let choice = debian::Choice::new(index, &packages.provided, locked);
                 let wanted: Vec<_> = names.map(|name| choice.wanted(name)).collect();
+                let choice = ContentsOnly::new(&choice, packages);
                 let chosen = solve(&choice, &wanted).map_err(unsatisfiable)?;
                 let chosen = chosen.into_iter().map(|id| {
                     let package = index.package(id);
@@ -73,7 +74,8 @@ impl Offer<'_> {
                 let choose = |index: &rpm::Index| {
                     let choice = rpm::Choice::new(index, &packages.provided, locked);
                     let wanted: Vec<_> = names.clone().map(|name| choice.wanted(name)).collect();
-                    (solve(&choice, &wanted), choice.needs_file_lists())
+                    let chosen = solve(&ContentsOnly::new(&choice, packages), &wanted);
+                    (chosen, choice.needs_file_lists())
                 };
                 let (mut chosen, needs_file_lists) = choose(index);
                 if needs_file_lists {
@@ -96,6 +98,46 @@ impl Offer<'_> {
                 });
                 Ok(chosen.collect())
             }
+        }
+    }
+}
+
+/// A universe in which what some packages say about others does not count.
+struct ContentsOnly<'a, U> {
+    universe: &'a U,
+    names: &'a [String],
+}
+
+impl<'a, U> ContentsOnly<'a, U> {
+    fn new(universe: &'a U, packages: &'a PackageSet) -> Self {
+        Self {
+            universe,
+            names: &packages.contents_only,
+        }
+    }
+}
+
+impl<U: Universe> Universe for ContentsOnly<'_, U> {
+    fn size(&self) -> u32 {
+        self.universe.size()
+    }
+
+    fn name(&self, package: PackageId) -> &str {
+        self.universe.name(package)
+    }
+
+    fn label(&self, package: PackageId) -> String {
+        self.universe.label(package)
+    }
+
+    fn candidates(&self, name: &str) -> Vec<PackageId> {
+        self.universe.candidates(name)
+    }
+
+    fn relations(&self, package: PackageId) -> Result<Relations, String> {
+        match self.names.iter().any(|name| name == self.name(package)) {
+            true => Ok(Relations::default()),
+            false => self.universe.relations(package),
         }
     }
 }

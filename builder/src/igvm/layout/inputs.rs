@@ -47,13 +47,11 @@ pub enum Validated {
 
 impl From<&recipe::Igvm> for MemoryLayout {
     fn from(igvm: &recipe::Igvm) -> Self {
-        match igvm.layout {
-            recipe::Layout::Aks => Self::Aks {
+        match igvm.memory {
+            None => Self::Aks {
                 validated: Validated::OnDemand,
             },
-            recipe::Layout::Linux => Self::Linux {
-                memory: igvm.memory,
-            },
+            Some(memory) => Self::Linux { memory },
         }
     }
 }
