@@ -165,7 +165,8 @@ fn check_subject(leaf: &Certificate, kind: ObjectIdentifier, value: &str) -> Res
         [] => "none".to_owned(),
         [only] => match text(&only.value) {
             Some(found) if found == value => return Ok(()),
-            found => format!("{found:?}"),
+            Some(found) => format!("{found:?}"),
+            None => "a value that is no text".to_owned(),
         },
         _ => "several".to_owned(),
     };
