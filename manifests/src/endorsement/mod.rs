@@ -7,6 +7,7 @@
 //! as CWT claims of the protected header (RFC 9597).
 
 mod cbor;
+pub mod corim;
 mod header;
 mod leaf_key;
 mod payload;

@@ -110,13 +110,18 @@ impl Draft {
     /// # Errors
     /// The signer has another key than the leaf, or gives no signature of it.
     pub fn sign(&self, signer: &dyn Signer) -> Result<Vec<u8>, SignError> {
-        if signer.public_key() != self.key_der {
-            let expected = "the certificate of the signer's key";
-            let found = "one of another key";
-            return Err(Problem::new("x5chain[0]", expected, found).into());
-        }
+        check_signer(signer, &self.key_der)?;
         Ok(self.assemble(&signer.sign(&self.to_be_signed())?)?)
     }
+}
+
+/// Holds that the signer's key is the one that a certificate is for.
+pub(super) fn check_signer(signer: &dyn Signer, key: &[u8]) -> Result<(), Problem> {
+    if signer.public_key() == key {
+        return Ok(());
+    }
+    let expected = "the certificate of the signer's key";
+    Err(Problem::new("x5chain[0]", expected, "one of another key"))
 }
 
 /// What is published as `reference-info-base64`: padded, without a newline at the end.
@@ -138,7 +143,7 @@ fn check_usage(chain: &CertificateChain) -> Result<(), Problem> {
 }
 
 /// The certificates and the leaf's hash.
-fn certificates(chain: &CertificateChain) -> (Value, Value) {
+pub(super) fn certificates(chain: &CertificateChain) -> (Value, Value) {
     let each = chain.certificates().iter();
     let hash = Sha256::digest(chain.leaf().der());
     (
