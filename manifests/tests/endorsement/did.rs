@@ -78,6 +78,11 @@ fn anything_else_is_refused() {
              1.3.6.1.4.1.99999.1.2, found \"1.02\"",
         ),
         (
+            with("::eku:1.3.6.1.4.1.9999999999"),
+            "eku: expected an object identifier, for example \
+             1.3.6.1.4.1.99999.1.2, found \"1.3.6.1.4.1.9999999999\"",
+        ),
+        (
             with("::eku:1.2:3"),
             "eku: expected an object identifier, for example \
              1.3.6.1.4.1.99999.1.2, found \"1.2:3\"",
