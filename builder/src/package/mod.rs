@@ -80,8 +80,10 @@ pub enum MaintainerScript {
     Scriptlet {
         /// When it runs: `post`, `triggerin on bash`.
         kind: String,
-        /// What runs it: `/bin/sh`, `<lua>`.
+        /// What runs it, with its arguments: `/bin/sh`, `<lua>`.
         interpreter: String,
+        /// What that reads; empty where the interpreter alone does the work.
+        text: String,
     },
 }
 

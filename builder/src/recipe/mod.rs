@@ -16,8 +16,8 @@ pub use companion::CompanionError;
 pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
 pub use platform::{Memory, ParseMemoryError, Platform};
 pub use rootfs::{
-    AddedDirectory, AddedFile, AddedLink, Group, KeepOnly, Mode, ParseModeError, Rootfs, Systemd,
-    User,
+    AddedDirectory, AddedFile, AddedLink, Alternative, CaTrust, Group, KeepOnly, Mode, Move,
+    ParseModeError, Purpose, Rootfs, ScriptletRule, Systemd, TrustBundle, User,
 };
 
 /// A recipe that cannot be used.
@@ -267,13 +267,16 @@ impl TryFrom<String> for FileName {
 }
 
 impl Recipe {
+    /// The recipe's name in its folder.
+    pub const FILE_NAME: &str = "recipe.toml";
+
     /// Reads `recipe.toml` of `folder`.
     ///
     /// # Errors
     /// The file cannot be read, is not TOML, has a key or value that is not known, or has parts
     /// that do not fit each other.
     pub fn read(folder: &Path) -> Result<Self, RecipeError> {
-        let path = folder.join("recipe.toml");
+        let path = folder.join(Self::FILE_NAME);
         let text = match fs_err::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -327,3 +327,5 @@ fn codec(header: &Header) -> Result<Codec, RpmError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::open_file;

@@ -17,7 +17,7 @@ fn signers(certificate: &str) -> Signers {
     }
 }
 
-fn open_file(file: &Path, locked: &LockedPackage) -> Result<OpenedPackage, String> {
+pub(crate) fn open_file(file: &Path, locked: &LockedPackage) -> Result<OpenedPackage, String> {
     let spool = tempfile::tempdir().unwrap();
     let signers = signers(&Factory::shared().certificate());
     open(file, locked, &signers, spool.path()).map_err(|error| error.problem.to_string())
