@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use guestmark_measure::report::{Certificate, Chain, Report, check};
+use guestmark_measure::certificate::Certificate;
+use guestmark_measure::report::{Chain, Report, check};
 use sev::certs::snp::{Certificate as SevCertificate, Chain as SevChain, Verifiable, builtin, ca};
 use sev::firmware::guest::AttestationReport;
 use sev::parser::ByteParser;
@@ -13,8 +14,11 @@ use crate::{bad, expected, findings, found};
 
 /// A file that the source of the crate `sev` brings.
 fn of_sev(name: &str) -> Vec<u8> {
+    // Other platforms' packages were not fetched for this build.
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["--filter-platform", &platform])
         .args([
             "--manifest-path",
             concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
