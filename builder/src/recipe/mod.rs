@@ -245,13 +245,16 @@ pub enum Layout {
 }
 
 impl Recipe {
+    /// The recipe's file name.
+    pub const FILE_NAME: &str = "recipe.toml";
+
     /// Reads `recipe.toml` of `folder`.
     ///
     /// # Errors
     /// The file cannot be read, is not TOML, has a key or value that is not known, or has parts
     /// that do not fit each other.
     pub fn read(folder: &Path) -> Result<Self, RecipeError> {
-        let path = folder.join("recipe.toml");
+        let path = folder.join(Self::FILE_NAME);
         let text = match fs_err::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
