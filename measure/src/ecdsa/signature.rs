@@ -93,6 +93,11 @@ impl Signature {
         self.0.to_der().as_bytes().to_vec()
     }
 
+    /// R and S, big-endian, as PKCS #11 modules and COSE write it.
+    pub fn to_raw(&self) -> [u8; 2 * NUMBER] {
+        self.0.to_bytes().into()
+    }
+
     pub(super) fn inner(&self) -> &p384::ecdsa::Signature {
         &self.0
     }
