@@ -1,14 +1,18 @@
 //! The command line, as data. What a command does stands in `commands`.
 
+mod endorsement;
 mod firmware;
 mod id_block;
 mod report;
+mod verify;
 
+pub(crate) use endorsement::VerifyEndorsement;
 pub(crate) use firmware::{Firmware, Mode, VmmType};
 pub(crate) use id_block::{
     IdBlock, IdBlockAttach, IdBlockCommand, IdBlockKey, IdBlockLoader, IdBlockNew, IdBlockStrip,
 };
 pub(crate) use report::ReportArgs;
+pub(crate) use verify::{Verify, VerifyCommand};
 
 use std::path::PathBuf;
 
@@ -60,6 +64,8 @@ pub(crate) enum Command {
     Measure(Box<Measure>),
     /// Make, attach and strip the signed ID block of an IGVM file
     Idblock(IdBlock),
+    /// Check what is published, offline
+    Verify(Verify),
     /// Show what an artifact holds
     Inspect(Inspect),
     /// Boot a build in QEMU until its agent answers

@@ -9,4 +9,5 @@ pub(crate) mod lock;
 pub(crate) mod manual;
 pub(crate) mod measure;
 pub(crate) mod pack;
+pub(crate) mod verify;
 pub(crate) mod verity;
