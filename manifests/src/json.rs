@@ -207,7 +207,13 @@ mod tests {
             refusal(&format!("{}{}", "[".repeat(17), "]".repeat(17))),
             "more than 16 levels at line 1 column 17"
         );
-        assert!(read::<Value>(format!("{}{}", "[".repeat(16), "]".repeat(16)).as_bytes(), "f").is_ok());
+        assert!(
+            read::<Value>(
+                format!("{}{}", "[".repeat(16), "]".repeat(16)).as_bytes(),
+                "f"
+            )
+            .is_ok()
+        );
         assert_eq!(
             refusal("{\"a\":"),
             "EOF while parsing a value at line 1 column 5"
@@ -233,7 +239,10 @@ mod tests {
         for (text, message) in [
             ("1.5", "1.5 is not an integer from 0 to 2^53 - 1"),
             ("-1", "-1 is not an integer from 0 to 2^53 - 1"),
-            ("9007199254740992", "9007199254740992 is not an integer from 0 to 2^53 - 1"),
+            (
+                "9007199254740992",
+                "9007199254740992 is not an integer from 0 to 2^53 - 1",
+            ),
             ("null", "null is no string or integer"),
             ("true", "true is no string or integer"),
         ] {

@@ -128,12 +128,17 @@ impl Manifest {
     /// Another schema, JSON that is not canonical, or fields that do not fit each other.
     pub fn read(bytes: &[u8], file: &str) -> Result<Self, Problem> {
         let manifest: Self = json::read_schema(bytes, file, Self::SCHEMA)?;
-        let canonical = manifest.to_bytes().map_err(|found| {
-            Problem::new(file, "numbers", "integers from 0 to 2^53 - 1", found)
-        })?;
+        let canonical = manifest
+            .to_bytes()
+            .map_err(|found| Problem::new(file, "numbers", "integers from 0 to 2^53 - 1", found))?;
         if canonical != bytes {
             let expected = "canonical JSON (RFC 8785)";
-            return Err(Problem::new(file, "form", expected, "the same values in another form"));
+            return Err(Problem::new(
+                file,
+                "form",
+                expected,
+                "the same values in another form",
+            ));
         }
         manifest.check(file)?;
         Ok(manifest)
@@ -162,11 +167,21 @@ impl Manifest {
         if let Some(found) = names().find(|name| !name::is_plain(name)) {
             let expected = "letters, digits, \".\", \"_\", \"+\", \"-\" of ASCII, not beginning with \
                             \".\" or \"-\"";
-            return Err(Problem::new(file, "artifacts.name", expected, format!("{found:?}")));
+            return Err(Problem::new(
+                file,
+                "artifacts.name",
+                expected,
+                format!("{found:?}"),
+            ));
         }
         if let Some(found) = name::repeated(names()) {
             let expected = "names that differ by more than case";
-            return Err(Problem::new(file, "artifacts.name", expected, format!("{found:?} again")));
+            return Err(Problem::new(
+                file,
+                "artifacts.name",
+                expected,
+                format!("{found:?} again"),
+            ));
         }
         if !self.artifacts.is_sorted_by_key(|artifact| &artifact.name) {
             let found = "another order";
@@ -188,12 +203,22 @@ impl Manifest {
         let variants = || self.guests.iter().map(|guest| guest.variant.as_str());
         if let Some(found) = name::repeated(variants()) {
             let found = format!("{found:?} twice");
-            return Err(Problem::new(file, "guests.variant", "one guest a variant", found));
+            return Err(Problem::new(
+                file,
+                "guests.variant",
+                "one guest a variant",
+                found,
+            ));
         }
         if self.guest("production").is_none() {
             let found: Vec<_> = variants().collect();
             let found = format!("{found:?}");
-            return Err(Problem::new(file, "guests.variant", "a \"production\" guest", found));
+            return Err(Problem::new(
+                file,
+                "guests.variant",
+                "a \"production\" guest",
+                found,
+            ));
         }
         match (self.sequence, self.previous) {
             (1, None) | (2.., Some(_)) => {}
@@ -207,10 +232,12 @@ impl Manifest {
                 return Err(Problem::new(file, "previous", expected, "none"));
             }
         }
-        policy_bits(&self.identity.policy).map(|_| ()).ok_or_else(|| {
-            let expected = "0x and hexadecimal digits";
-            Problem::new(file, "identity.policy", expected, &self.identity.policy)
-        })
+        policy_bits(&self.identity.policy)
+            .map(|_| ())
+            .ok_or_else(|| {
+                let expected = "0x and hexadecimal digits";
+                Problem::new(file, "identity.policy", expected, &self.identity.policy)
+            })
     }
 }
 

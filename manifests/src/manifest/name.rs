@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 /// Unicode form.
 pub fn is_plain(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
-    name.len() <= 255 && !name.is_empty() && !name.starts_with(['.', '-']) && name.bytes().all(plain)
+    name.len() <= 255
+        && !name.is_empty()
+        && !name.starts_with(['.', '-'])
+        && name.bytes().all(plain)
 }
 
 /// The first name that stands twice, or differs from an earlier one by case alone.

@@ -75,7 +75,7 @@ impl Signer for PemSigner {
         };
         let signature: Result<Signature, _> = self.key.sign_prehash(&Sha384::digest(message));
         let signature = signature.map_err(|error| refused(error.to_string()))?;
-        let signature = signature.to_vec();
+        let signature = signature.to_bytes().to_vec();
         verified(&self.public, message, &signature).map_err(|error| refused(error.to_string()))?;
         Ok(signature)
     }

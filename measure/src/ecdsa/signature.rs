@@ -94,8 +94,8 @@ impl Signature {
     }
 
     /// R and S, big-endian, as PKCS #11 modules and COSE write it.
-    pub fn to_raw(&self) -> [u8; 2 * NUMBER] {
-        self.0.to_bytes().into()
+    pub fn to_raw(&self) -> Vec<u8> {
+        self.0.to_bytes().to_vec()
     }
 
     pub(super) fn inner(&self) -> &p384::ecdsa::Signature {
