@@ -6,7 +6,7 @@ use guestmark_measure::ecdsa::{PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 
 use crate::signer::{KeyId, verified};
-use crate::{Problem, json};
+use crate::{FileProblem, json};
 
 /// The most signatures that an envelope may have.
 const MAX_SIGNATURES: usize = 64;
@@ -69,9 +69,9 @@ impl Envelope {
     ///
     /// # Errors
     /// JSON that is no envelope, another type, or base64 that is none.
-    pub fn read(bytes: &[u8], file: &str, payload_type: &str) -> Result<Self, Problem> {
+    pub fn read(bytes: &[u8], file: &str, payload_type: &str) -> Result<Self, FileProblem> {
         let wire: Wire = json::read(bytes, file)?;
-        crate::problem::expect(
+        crate::file_problem::expect(
             file,
             "payloadType",
             &payload_type,
@@ -80,11 +80,11 @@ impl Envelope {
         let count = wire.signatures.len();
         if count > MAX_SIGNATURES {
             let expected = format!("at most {MAX_SIGNATURES}");
-            return Err(Problem::new(file, "signatures", expected, count));
+            return Err(FileProblem::new(file, "signatures", expected, count));
         }
         let decode = |field: &str, text: &str| {
             let bytes = STANDARD.decode(text);
-            bytes.map_err(|error| Problem::new(file, field, "base64 with padding", error))
+            bytes.map_err(|error| FileProblem::new(file, field, "base64 with padding", error))
         };
         let signatures = wire.signatures.into_iter().map(|signature| {
             Ok(EnvelopeSignature {
@@ -95,7 +95,7 @@ impl Envelope {
         Ok(Self {
             payload: decode("payload", &wire.payload)?,
             payload_type: wire.payload_type,
-            signatures: signatures.collect::<Result<_, Problem>>()?,
+            signatures: signatures.collect::<Result<_, FileProblem>>()?,
         })
     }
 

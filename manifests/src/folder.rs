@@ -12,7 +12,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256, Sha384};
 
-use crate::Problem;
+use crate::FileProblem;
 use crate::manifest::Artifact;
 
 /// Bytes read at once.
@@ -30,7 +30,7 @@ pub struct Folder {
 pub enum FolderError {
     /// It is not what it should be.
     #[error(transparent)]
-    Problem(#[from] Problem),
+    Problem(#[from] FileProblem),
     /// The system failed to read it.
     #[error("{path}: {source}", path = .path.display())]
     Io {
@@ -75,7 +75,7 @@ impl Folder {
             }
             let name = String::from_utf8(name.to_vec()).map_err(|error| {
                 let name = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                Problem::new(&name, "name", "UTF-8", "other bytes")
+                FileProblem::new(&name, "name", "UTF-8", "other bytes")
             })?;
             self.open_file(&name)?;
             names.insert(name);
@@ -88,7 +88,7 @@ impl Folder {
     /// # Errors
     /// There is none, or it is a link, folder, pipe or device.
     pub fn open_file(&self, name: &str) -> Result<File, FolderError> {
-        let wrong = |found: &str| Problem::new(name, "type", "a regular file", found);
+        let wrong = |found: &str| FileProblem::new(name, "type", "a regular file", found);
         // A pipe without a writer would block, and opening some devices has effects.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&self.descriptor, name, flags, Mode::empty());
@@ -123,7 +123,7 @@ impl Folder {
             .map_err(|error| io_error(&self.path.join(name), error))?;
         if bytes.len() > limit {
             let limit = format!("at most {limit} bytes");
-            return Err(Problem::new(name, "size", limit, "more").into());
+            return Err(FileProblem::new(name, "size", limit, "more").into());
         }
         Ok(bytes)
     }

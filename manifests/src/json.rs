@@ -6,7 +6,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, 
 use serde::{Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
 
-use crate::Problem;
+use crate::FileProblem;
 
 /// Bytes of the longest document that is read.
 pub const MAX_SIZE: usize = 8 << 20;
@@ -22,7 +22,7 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 ///
 /// # Errors
 /// Anything else.
-pub fn read<T: DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, Problem> {
+pub fn read<T: DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, FileProblem> {
     let value = read_value(bytes, file)?;
     serde_json::from_value(value).map_err(|error| refused(file, error))
 }
@@ -35,17 +35,17 @@ pub fn read_schema<T: DeserializeOwned>(
     bytes: &[u8],
     file: &str,
     schema: &str,
-) -> Result<T, Problem> {
+) -> Result<T, FileProblem> {
     let value = read_value(bytes, file)?;
     let found = value.get("schema").and_then(Value::as_str);
-    crate::problem::expect(file, "schema", &schema, &found.unwrap_or("none"))?;
+    crate::file_problem::expect(file, "schema", &schema, &found.unwrap_or("none"))?;
     serde_json::from_value(value).map_err(|error| refused(file, error))
 }
 
-fn read_value(bytes: &[u8], file: &str) -> Result<Value, Problem> {
+fn read_value(bytes: &[u8], file: &str) -> Result<Value, FileProblem> {
     if bytes.len() > MAX_SIZE {
         let limit = format!("at most {MAX_SIZE} bytes");
-        return Err(Problem::new(file, "size", limit, bytes.len()));
+        return Err(FileProblem::new(file, "size", limit, bytes.len()));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: MAX_DEPTH }.deserialize(&mut reader);
@@ -54,8 +54,8 @@ fn read_value(bytes: &[u8], file: &str) -> Result<Value, Problem> {
     Ok(value)
 }
 
-fn refused(file: &str, error: serde_json::Error) -> Problem {
-    Problem::new(file, "JSON", "a document of its schema", error)
+fn refused(file: &str, error: serde_json::Error) -> FileProblem {
+    FileProblem::new(file, "JSON", "a document of its schema", error)
 }
 
 /// The canonical form of a document (RFC 8785) of strings, integers, arrays and objects: keys
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(refusal("{} {}"), "trailing characters at line 1 column 4");
         assert_eq!(
             refusal(&format!("{}{}", "[".repeat(17), "]".repeat(17))),
-            "more than 16 levels at line 1 column 17"
+            "more than 16 levels at line 1 column 18"
         );
         assert!(
             read::<Value>(

@@ -2,16 +2,16 @@
 //! recipe and no builder.
 
 pub mod dsse;
+mod file_problem;
 pub mod folder;
 pub mod json;
 pub mod manifest;
 pub mod minisign;
 pub mod policy;
-mod problem;
 pub mod release;
 pub mod revocation;
 pub mod signer;
 pub mod state;
 pub mod statement;
 
-pub use problem::Problem;
+pub use file_problem::FileProblem;

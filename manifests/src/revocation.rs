@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::dsse::Envelope;
 use crate::policy::Role;
 use crate::signer::KeyId;
-use crate::{Problem, json};
+use crate::{FileProblem, json};
 
 /// The type of an envelope's payload that is a list of revocations.
 pub const PAYLOAD_TYPE: &str = "application/vnd.guestmark.revocations+json";
@@ -32,7 +32,7 @@ impl Revocations {
     ///
     /// # Errors
     /// JSON that is no list of this form.
-    pub fn read(bytes: &[u8], file: &str) -> Result<Self, Problem> {
+    pub fn read(bytes: &[u8], file: &str) -> Result<Self, FileProblem> {
         json::read_schema(bytes, file, Self::SCHEMA)
     }
 
@@ -40,12 +40,12 @@ impl Revocations {
     ///
     /// # Errors
     /// Too few signatures, or no list.
-    pub fn read_signed(bytes: &[u8], file: &str, role: &Role) -> Result<Self, Problem> {
+    pub fn read_signed(bytes: &[u8], file: &str, role: &Role) -> Result<Self, FileProblem> {
         let envelope = Envelope::read(bytes, file, PAYLOAD_TYPE)?;
         let signed = role.signers(&envelope).len();
         if signed < role.threshold {
             let expected = format!("{} of the policy's revokers", role.threshold);
-            return Err(Problem::new(file, "signatures", expected, signed));
+            return Err(FileProblem::new(file, "signatures", expected, signed));
         }
         Self::read(&envelope.payload, file)
     }

@@ -8,7 +8,7 @@ use guestmark_measure::Sha256Digest;
 use guestmark_output::{OutputError, OutputFile};
 use serde::{Deserialize, Serialize};
 
-use crate::{Problem, json};
+use crate::{FileProblem, json};
 
 /// The highest of everything seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub enum StateError {
     Io(#[from] io::Error),
     /// The file is no state.
     #[error(transparent)]
-    Problem(#[from] Problem),
+    Problem(#[from] FileProblem),
     /// Writing failed.
     #[error(transparent)]
     Output(#[from] OutputError),

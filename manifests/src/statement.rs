@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::manifest::{Artifact, Guest, MANIFEST_NAME, Manifest, RecipeDigests};
-use crate::{Problem, json as strict, problem};
+use crate::{FileProblem, file_problem, json as strict};
 
 /// The type of an envelope's payload that is a Statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -156,11 +156,11 @@ impl Statement {
     ///
     /// # Errors
     /// It is none, or another.
-    pub fn read(payload: &[u8], file: &str, claim: Claim) -> Result<Self, Problem> {
+    pub fn read(payload: &[u8], file: &str, claim: Claim) -> Result<Self, FileProblem> {
         let statement: Self = strict::read(payload, file)?;
-        problem::expect(file, "_type", &STATEMENT, &statement.kind.as_str())?;
+        file_problem::expect(file, "_type", &STATEMENT, &statement.kind.as_str())?;
         let found = statement.predicate_type.as_str();
-        problem::expect(file, "predicateType", &claim.predicate_type(), &found)?;
+        file_problem::expect(file, "predicateType", &claim.predicate_type(), &found)?;
         Ok(statement)
     }
 
@@ -173,7 +173,7 @@ impl Statement {
         file: &str,
         manifest: &Manifest,
         bytes: &[u8],
-    ) -> Result<(), Problem> {
+    ) -> Result<(), FileProblem> {
         let mut expected = manifest.subjects().list();
         expected.push(manifest_subject(bytes));
         self.covers(file, expected)
@@ -183,11 +183,11 @@ impl Statement {
     ///
     /// # Errors
     /// The first subject that is missing, other, or not among them.
-    pub fn covers_build(&self, file: &str, subjects: Subjects<'_>) -> Result<(), Problem> {
+    pub fn covers_build(&self, file: &str, subjects: Subjects<'_>) -> Result<(), FileProblem> {
         self.covers(file, subjects.list())
     }
 
-    fn covers(&self, file: &str, expected: Vec<Subject>) -> Result<(), Problem> {
+    fn covers(&self, file: &str, expected: Vec<Subject>) -> Result<(), FileProblem> {
         let mut found = BTreeMap::new();
         for subject in &self.subject {
             if found
@@ -195,13 +195,13 @@ impl Statement {
                 .is_some()
             {
                 let field = format!("subject {}", subject.name);
-                return Err(Problem::new(file, field, "once", "twice"));
+                return Err(FileProblem::new(file, field, "once", "twice"));
             }
         }
         for subject in &expected {
             let field = format!("subject {}", subject.name);
             let Some(digest) = found.remove(subject.name.as_str()) else {
-                return Err(Problem::new(
+                return Err(FileProblem::new(
                     file,
                     field,
                     digests(&subject.digest),
@@ -210,14 +210,14 @@ impl Statement {
             };
             if *digest != subject.digest {
                 let expected = digests(&subject.digest);
-                return Err(Problem::new(file, field, expected, digests(digest)));
+                return Err(FileProblem::new(file, field, expected, digests(digest)));
             }
         }
         match found.first_key_value() {
             None => Ok(()),
             Some((name, digest)) => {
                 let field = format!("subject {name}");
-                Err(Problem::new(file, field, "nothing", digests(digest)))
+                Err(FileProblem::new(file, field, "nothing", digests(digest)))
             }
         }
     }

@@ -6,7 +6,7 @@ use guestmark_measure::{LaunchDigest, Loader, Sha256Digest, Sha384Digest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Problem, json};
+use crate::{FileProblem, json};
 
 /// The manifest's file name.
 pub const MANIFEST_NAME: &str = "manifest.json";
@@ -126,14 +126,14 @@ impl Manifest {
     ///
     /// # Errors
     /// Another schema, JSON that is not canonical, or fields that do not fit each other.
-    pub fn read(bytes: &[u8], file: &str) -> Result<Self, Problem> {
+    pub fn read(bytes: &[u8], file: &str) -> Result<Self, FileProblem> {
         let manifest: Self = json::read_schema(bytes, file, Self::SCHEMA)?;
-        let canonical = manifest
-            .to_bytes()
-            .map_err(|found| Problem::new(file, "numbers", "integers from 0 to 2^53 - 1", found))?;
+        let canonical = manifest.to_bytes().map_err(|found| {
+            FileProblem::new(file, "numbers", "integers from 0 to 2^53 - 1", found)
+        })?;
         if canonical != bytes {
             let expected = "canonical JSON (RFC 8785)";
-            return Err(Problem::new(
+            return Err(FileProblem::new(
                 file,
                 "form",
                 expected,
@@ -162,12 +162,12 @@ impl Manifest {
         self.artifacts.iter().find(|artifact| artifact.name == name)
     }
 
-    fn check(&self, file: &str) -> Result<(), Problem> {
+    fn check(&self, file: &str) -> Result<(), FileProblem> {
         let names = || self.artifacts.iter().map(|artifact| artifact.name.as_str());
         if let Some(found) = names().find(|name| !name::is_plain(name)) {
             let expected = "letters, digits, \".\", \"_\", \"+\", \"-\" of ASCII, not beginning with \
                             \".\" or \"-\"";
-            return Err(Problem::new(
+            return Err(FileProblem::new(
                 file,
                 "artifacts.name",
                 expected,
@@ -176,7 +176,7 @@ impl Manifest {
         }
         if let Some(found) = name::repeated(names()) {
             let expected = "names that differ by more than case";
-            return Err(Problem::new(
+            return Err(FileProblem::new(
                 file,
                 "artifacts.name",
                 expected,
@@ -185,7 +185,7 @@ impl Manifest {
         }
         if !self.artifacts.is_sorted_by_key(|artifact| &artifact.name) {
             let found = "another order";
-            return Err(Problem::new(file, "artifacts", "names in order", found));
+            return Err(FileProblem::new(file, "artifacts", "names in order", found));
         }
         let disk = ("verity.disk", self.verity.disk.as_str());
         let guests = self.guests.iter().flat_map(|guest| {
@@ -197,13 +197,13 @@ impl Manifest {
         for (field, name) in guests.chain([disk]) {
             if self.artifact(name).is_none() {
                 let expected = "a name that stands in artifacts";
-                return Err(Problem::new(file, field, expected, format!("{name:?}")));
+                return Err(FileProblem::new(file, field, expected, format!("{name:?}")));
             }
         }
         let variants = || self.guests.iter().map(|guest| guest.variant.as_str());
         if let Some(found) = name::repeated(variants()) {
             let found = format!("{found:?} twice");
-            return Err(Problem::new(
+            return Err(FileProblem::new(
                 file,
                 "guests.variant",
                 "one guest a variant",
@@ -213,7 +213,7 @@ impl Manifest {
         if self.guest("production").is_none() {
             let found: Vec<_> = variants().collect();
             let found = format!("{found:?}");
-            return Err(Problem::new(
+            return Err(FileProblem::new(
                 file,
                 "guests.variant",
                 "a \"production\" guest",
@@ -224,19 +224,24 @@ impl Manifest {
             (1, None) | (2.., Some(_)) => {}
             (1, Some(_)) => {
                 let found = "a digest";
-                return Err(Problem::new(file, "previous", "none in release 1", found));
+                return Err(FileProblem::new(
+                    file,
+                    "previous",
+                    "none in release 1",
+                    found,
+                ));
             }
-            (0, _) => return Err(Problem::new(file, "sequence", "1 or more", 0)),
+            (0, _) => return Err(FileProblem::new(file, "sequence", "1 or more", 0)),
             (sequence, None) => {
                 let expected = format!("the digest of manifest {}", sequence - 1);
-                return Err(Problem::new(file, "previous", expected, "none"));
+                return Err(FileProblem::new(file, "previous", expected, "none"));
             }
         }
         policy_bits(&self.identity.policy)
             .map(|_| ())
             .ok_or_else(|| {
                 let expected = "0x and hexadecimal digits";
-                Problem::new(file, "identity.policy", expected, &self.identity.policy)
+                FileProblem::new(file, "identity.policy", expected, &self.identity.policy)
             })
     }
 }

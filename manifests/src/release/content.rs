@@ -7,7 +7,7 @@ use super::{ReleaseError, facts, sums};
 use crate::folder::Folder;
 use crate::manifest::{Artifact, Guest, Identity, Manifest, RecipeDigests, Verity, name};
 use crate::statement::Subjects;
-use crate::{Problem, json, problem};
+use crate::{FileProblem, file_problem, json};
 
 /// The file by which a build says what it is.
 const MEASUREMENT_NAME: &str = "measurement.json";
@@ -79,13 +79,15 @@ impl Content {
         let mut names = folder.names()?;
         if !names.contains(MEASUREMENT_NAME) {
             let expected = "the output of `guestmark build`";
-            return Err(Problem::new(MEASUREMENT_NAME, "file", expected, "nothing").into());
+            return Err(FileProblem::new(MEASUREMENT_NAME, "file", expected, "nothing").into());
         }
         names.remove(sums::SUMS_NAME);
         let artifacts = names.iter().map(|name| {
             if !name::is_plain(name) {
                 let expected = "ASCII letters, digits, \".\", \"_\", \"+\" and \"-\"";
-                return Err(Problem::new(name.escape_debug(), "name", expected, "others").into());
+                return Err(
+                    FileProblem::new(name.escape_debug(), "name", expected, "others").into(),
+                );
             }
             folder.artifact(name)
         });
@@ -125,7 +127,7 @@ impl Content {
         let disk = self.folder.open_file(&self.verity.disk)?;
         let found = facts::root_hash(&disk, self.size(&self.verity.disk), &self.verity)?;
         let expected = self.verity.root_hash;
-        Ok(problem::expect(
+        Ok(file_problem::expect(
             MEASUREMENT_NAME,
             "verity.root_hash",
             &found,
@@ -178,7 +180,7 @@ impl Content {
         if let Some(bytes) = &place.previous {
             let file = "the previous manifest";
             let previous = Manifest::read(bytes, file)?;
-            problem::expect(file, "feed", &place.feed, &previous.feed)?;
+            file_problem::expect(file, "feed", &place.feed, &previous.feed)?;
             let (old, new) = (&previous.identity, &self.identity);
             for (field, old, new) in [
                 ("uvm_svn", old.uvm_svn, new.uvm_svn),
@@ -186,7 +188,7 @@ impl Content {
             ] {
                 if old > new {
                     let expected = format!("{old} or more, as the release before");
-                    return Err(Problem::new(MEASUREMENT_NAME, field, expected, new).into());
+                    return Err(FileProblem::new(MEASUREMENT_NAME, field, expected, new).into());
                 }
             }
             sequence += previous.sequence;
@@ -206,13 +208,13 @@ impl Content {
     }
 }
 
-fn verity(disk: String, measured: MeasuredVerity) -> Result<Verity, Problem> {
+fn verity(disk: String, measured: MeasuredVerity) -> Result<Verity, FileProblem> {
     let expect = |field, expected: &str, found: &str| {
-        problem::expect(MEASUREMENT_NAME, field, &expected, &found)
+        file_problem::expect(MEASUREMENT_NAME, field, &expected, &found)
     };
     expect("verity.algorithm", "sha256", &measured.algorithm)?;
     let found = measured.block_size;
-    problem::expect(MEASUREMENT_NAME, "verity.block_size", &BLOCK_SIZE, &found)?;
+    file_problem::expect(MEASUREMENT_NAME, "verity.block_size", &BLOCK_SIZE, &found)?;
     Ok(Verity {
         disk,
         root_hash: measured.root_hash,
@@ -222,14 +224,16 @@ fn verity(disk: String, measured: MeasuredVerity) -> Result<Verity, Problem> {
 }
 
 /// Holds that the build is as it was written.
-fn check_sums(bytes: &[u8], artifacts: &[Artifact]) -> Result<(), Problem> {
+fn check_sums(bytes: &[u8], artifacts: &[Artifact]) -> Result<(), FileProblem> {
     let mut listed = sums::read(bytes)?;
     for artifact in artifacts {
         match listed.remove(artifact.name.as_str()) {
-            Some(digest) => problem::expect(&artifact.name, "SHA-256", &digest, &artifact.sha256)?,
+            Some(digest) => {
+                file_problem::expect(&artifact.name, "SHA-256", &digest, &artifact.sha256)?
+            }
             None => {
                 let found = "a file that it does not list";
-                return Err(Problem::new(
+                return Err(FileProblem::new(
                     sums::SUMS_NAME,
                     &artifact.name,
                     "every file",
@@ -239,7 +243,7 @@ fn check_sums(bytes: &[u8], artifacts: &[Artifact]) -> Result<(), Problem> {
         }
     }
     match listed.pop_first() {
-        Some((name, _)) => Err(Problem::new(
+        Some((name, _)) => Err(FileProblem::new(
             name,
             "file",
             "a file, as SHA256SUMS lists it",

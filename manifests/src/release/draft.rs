@@ -19,7 +19,7 @@ use crate::minisign;
 use crate::revocation::{self, Revocations};
 use crate::signer::{Signer, verified};
 use crate::statement::{self, Claim, Statement};
-use crate::{Problem, json};
+use crate::{FileProblem, json};
 
 /// Bytes to sign, under a name that people recognise.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Signatures<'_> {
         };
         verified(key, &message.bytes, &given).map_err(|error| {
             let expected = format!("one of the public key given over {}", message.name);
-            Problem::new(file, "signature", expected, error).into()
+            FileProblem::new(file, "signature", expected, error).into()
         })
     }
 }
@@ -239,7 +239,7 @@ impl Draft {
         if self.envelope.is_signed_by(key) {
             let expected = "a key that has not signed yet";
             let found = "a signature of the same key";
-            return Err(Problem::new(PROVENANCE_NAME, "signatures", expected, found).into());
+            return Err(FileProblem::new(PROVENANCE_NAME, "signatures", expected, found).into());
         }
         let mut files = BTreeMap::new();
         let signature = signatures.over(&message_of(PROVENANCE, &self.envelope), key)?;
@@ -282,7 +282,7 @@ impl Draft {
             Minisign::Signature(text, key) => (text.clone(), *key),
         };
         key.verify(&self.bytes, &text).map_err(|error| {
-            Problem::new(MINISIGN_NAME, "signature", "one over manifest.json", error)
+            FileProblem::new(MINISIGN_NAME, "signature", "one over manifest.json", error)
         })?;
         Ok(text)
     }
@@ -299,7 +299,7 @@ impl Draft {
         let mut loader = loader.filter(|it| it.launch_digest == block.launch_digest);
         let loader = loader.next().ok_or_else(|| {
             let expected = "the digest under some loader";
-            Problem::new(
+            FileProblem::new(
                 &guest.id_block,
                 "launch digest",
                 expected,
@@ -315,7 +315,7 @@ impl Draft {
         let signed = SignedIdBlock { block, auth };
         let attached = id_block::attach(&bytes, &signed, loader.loader, None);
         let attached = attached.map_err(|error| {
-            Problem::new(&guest.file, "ID block", "one that can be attached", error)
+            FileProblem::new(&guest.file, "ID block", "one that can be attached", error)
         })?;
         Ok((signed_name(&guest.file), attached))
     }
@@ -338,7 +338,7 @@ impl Release {
             let found = written.iter().find(|it| it.name == artifact.name);
             if found.is_none_or(|found| found.sha256 != artifact.sha256) {
                 let found = "a file that changed while it was copied";
-                let problem = Problem::new(&artifact.name, "SHA-256", artifact.sha256, found);
+                let problem = FileProblem::new(&artifact.name, "SHA-256", artifact.sha256, found);
                 return Err(problem.into());
             }
         }
@@ -354,13 +354,16 @@ impl Release {
 const PROVENANCE: &str = "provenance.dsse";
 
 /// Holds that a file is as the manifest says.
-pub(super) fn check_artifact(expected: &Artifact, found: Option<&Artifact>) -> Result<(), Problem> {
+pub(super) fn check_artifact(
+    expected: &Artifact,
+    found: Option<&Artifact>,
+) -> Result<(), FileProblem> {
     let file = expected.name.as_str();
     let found =
-        found.ok_or_else(|| Problem::new(file, "file", "a file of the manifest", "nothing"))?;
-    crate::problem::expect(file, "size", &expected.size, &found.size)?;
-    crate::problem::expect(file, "SHA-256", &expected.sha256, &found.sha256)?;
-    crate::problem::expect(file, "SHA-384", &expected.sha384, &found.sha384)
+        found.ok_or_else(|| FileProblem::new(file, "file", "a file of the manifest", "nothing"))?;
+    crate::file_problem::expect(file, "size", &expected.size, &found.size)?;
+    crate::file_problem::expect(file, "SHA-256", &expected.sha256, &found.sha256)?;
+    crate::file_problem::expect(file, "SHA-384", &expected.sha384, &found.sha384)
 }
 
 fn message_of(name: &str, envelope: &Envelope) -> Message {
@@ -380,10 +383,10 @@ fn id_block_message(manifest: &Manifest, block: &IdBlock) -> Message {
     }
 }
 
-pub(super) fn production(manifest: &Manifest) -> Result<&Guest, Problem> {
+pub(super) fn production(manifest: &Manifest) -> Result<&Guest, FileProblem> {
     let expected = "a \"production\" guest";
     let guest = manifest.guest("production");
-    guest.ok_or_else(|| Problem::new(MANIFEST_NAME, "guests.variant", expected, "none"))
+    guest.ok_or_else(|| FileProblem::new(MANIFEST_NAME, "guests.variant", expected, "none"))
 }
 
 /// The name of an IGVM file with its signed ID block: `guest.igvm` is `guest.signed.igvm`.

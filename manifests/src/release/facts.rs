@@ -8,7 +8,7 @@ use guestmark_measure::igvm::IgvmFile;
 use guestmark_measure::lanes::{Page, sha256_salted_blocks};
 use guestmark_measure::{LaunchPages, Sha256Digest, launch_digests};
 
-use crate::Problem;
+use crate::FileProblem;
 use crate::manifest::{self, LoaderDigest, Verity};
 
 /// Bytes of the largest IGVM file that is read into memory.
@@ -30,7 +30,7 @@ const HASHES: usize = size_of::<Page>() / Sha256Digest::SIZE;
 const DEBUG: u64 = 1 << 19;
 
 /// The launch digests of an IGVM file, by loader.
-pub(super) fn launched(file: &str, bytes: &[u8]) -> Result<Vec<LoaderDigest>, Problem> {
+pub(super) fn launched(file: &str, bytes: &[u8]) -> Result<Vec<LoaderDigest>, FileProblem> {
     let igvm = parse(file, bytes)?;
     let digests = launch_digests(&igvm, None).into_iter();
     let digests = digests.filter_map(|(loader, digest)| {
@@ -48,7 +48,7 @@ pub(super) fn holds_root_hash(
     file: &str,
     bytes: &[u8],
     root_hash: Sha256Digest,
-) -> Result<(), Problem> {
+) -> Result<(), FileProblem> {
     let igvm = parse(file, bytes)?;
     let text = root_hash.to_string();
     let pages = LaunchPages::of(&igvm);
@@ -60,7 +60,7 @@ pub(super) fn holds_root_hash(
         return Ok(());
     }
     let expected = format!("the root hash {text}");
-    Err(Problem::new(
+    Err(FileProblem::new(
         file,
         "kernel command line",
         expected,
@@ -76,11 +76,11 @@ pub(super) fn check_id_block(
     bytes: &[u8],
     guest: &manifest::Guest,
     identity: &manifest::Identity,
-) -> Result<IdBlock, Problem> {
+) -> Result<IdBlock, FileProblem> {
     let found = IdBlock::from_bytes(block)
-        .map_err(|error| Problem::new(name, "ID block", "96 bytes, version 1", error))?;
+        .map_err(|error| FileProblem::new(name, "ID block", "96 bytes, version 1", error))?;
     let expect = |field: &str, expected: String, found: String| {
-        crate::problem::expect(name, field, &expected, &found)
+        crate::file_problem::expect(name, field, &expected, &found)
     };
     expect(
         "launch digest",
@@ -109,7 +109,7 @@ pub(super) fn check_id_block(
     )?;
     if found.policy & DEBUG != 0 {
         let policy = format!("{:#x}", found.policy);
-        return Err(Problem::new(
+        return Err(FileProblem::new(
             name,
             "policy",
             "no debug bit (0x80000)",
@@ -122,7 +122,7 @@ pub(super) fn check_id_block(
         .find(|it| it.launch_digest == found.launch_digest);
     let loader = loader.ok_or_else(|| {
         let expected = format!("the digest of {file} under some loader");
-        Problem::new(name, "launch digest", expected, found.launch_digest)
+        FileProblem::new(name, "launch digest", expected, found.launch_digest)
     })?;
     let igvm = parse(file, bytes)?;
     let of_block = Identity {
@@ -131,7 +131,7 @@ pub(super) fn check_id_block(
         guest_svn: found.guest_svn,
     };
     let made = IdBlock::for_file(&igvm, loader.loader, None, of_block)
-        .map_err(|error| Problem::new(file, "guest policy", "one for SEV-SNP", error))?;
+        .map_err(|error| FileProblem::new(file, "guest policy", "one for SEV-SNP", error))?;
     expect(
         "policy",
         format!("{:#x}", made.policy),
@@ -140,12 +140,16 @@ pub(super) fn check_id_block(
     Ok(found)
 }
 
-fn parse<'b>(file: &str, bytes: &'b [u8]) -> Result<IgvmFile<'b>, Problem> {
-    IgvmFile::parse(bytes).map_err(|error| Problem::new(file, "content", "an IGVM file", error))
+fn parse<'b>(file: &str, bytes: &'b [u8]) -> Result<IgvmFile<'b>, FileProblem> {
+    IgvmFile::parse(bytes).map_err(|error| FileProblem::new(file, "content", "an IGVM file", error))
 }
 
 /// The root hash over the blocks of a disk image, whatever its hash partition holds.
-pub(super) fn root_hash(disk: &File, size: u64, verity: &Verity) -> Result<Sha256Digest, Problem> {
+pub(super) fn root_hash(
+    disk: &File,
+    size: u64,
+    verity: &Verity,
+) -> Result<Sha256Digest, FileProblem> {
     let file = verity.disk.as_str();
     let salt = hex::decode(&verity.salt);
     let salt = salt
@@ -153,13 +157,13 @@ pub(super) fn root_hash(disk: &File, size: u64, verity: &Verity) -> Result<Sha25
         .filter(|salt| salt.len() <= 256 && hex::encode(salt) == verity.salt);
     let salt = salt.ok_or_else(|| {
         let expected = "at most 256 bytes in lower-case hexadecimal";
-        Problem::new(file, "salt", expected, &verity.salt)
+        FileProblem::new(file, "salt", expected, &verity.salt)
     })?;
     let end = verity.data_blocks.checked_mul(BLOCK);
     let end = end.and_then(|length| length.checked_add(ROOT_OFFSET));
     if verity.data_blocks == 0 || end.is_none_or(|end| end > size) {
         let expected = format!("1 or more, within the image's {size} bytes");
-        return Err(Problem::new(
+        return Err(FileProblem::new(
             file,
             "data blocks",
             expected,
@@ -173,7 +177,7 @@ pub(super) fn root_hash(disk: &File, size: u64, verity: &Verity) -> Result<Sha25
         let left = usize::try_from(verity.data_blocks - next).unwrap_or(PIECE);
         let blocks = &mut blocks[..left.min(PIECE)];
         disk.read_exact_at(blocks.as_flattened_mut(), ROOT_OFFSET + next * BLOCK)
-            .map_err(|error| Problem::new(file, "content", "data blocks", error))?;
+            .map_err(|error| FileProblem::new(file, "content", "data blocks", error))?;
         level.extend(hashes(&salt, blocks));
         next += blocks.len() as u64;
     }

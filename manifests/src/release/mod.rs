@@ -10,7 +10,7 @@ use std::io;
 
 use guestmark_output::OutputError;
 
-use crate::Problem;
+use crate::FileProblem;
 use crate::folder::FolderError;
 use crate::manifest::MANIFEST_NAME;
 use crate::signer::SignerError;
@@ -37,7 +37,7 @@ const MAX_SIGNED: usize = 8 << 20;
 pub enum ReleaseError {
     /// Something that is wrong with it.
     #[error(transparent)]
-    Problem(#[from] Problem),
+    Problem(#[from] FileProblem),
     /// The system failed to read or write.
     #[error(transparent)]
     Io(#[from] io::Error),

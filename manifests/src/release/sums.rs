@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use guestmark_measure::Sha256Digest;
 
-use crate::Problem;
+use crate::FileProblem;
 use crate::manifest::name;
 
 /// The list of digests, as `sha256sum` reads it.
-pub const SUMS_NAME: &str = guestmark_output::SUMS_NAME;
+pub(super) const SUMS_NAME: &str = guestmark_output::SUMS_NAME;
 
 /// Bytes of the longest list.
 pub(super) const MAX_SUMS: usize = 1 << 20;
 
 /// The digests in a list, by name. Only plain lines are taken: digest, two spaces, name.
-pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<&str, Sha256Digest>, Problem> {
+pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<&str, Sha256Digest>, FileProblem> {
     let wrong =
-        |found: String| Problem::new(SUMS_NAME, "line", "a SHA-256, two spaces, a name", found);
+        |found: String| FileProblem::new(SUMS_NAME, "line", "a SHA-256, two spaces, a name", found);
     let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
     let mut sums = BTreeMap::new();
     for line in text.lines() {
@@ -26,7 +26,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<BTreeMap<&str, Sha256Digest>, Problem
         let parts = parts.and_then(|(digest, name)| Some((name, digest.parse().ok()?)));
         let (name, digest) = parts.ok_or_else(|| wrong(format!("{line:?}")))?;
         if sums.insert(name, digest).is_some() {
-            return Err(Problem::new(SUMS_NAME, name, "once", "twice"));
+            return Err(FileProblem::new(SUMS_NAME, name, "once", "twice"));
         }
     }
     Ok(sums)

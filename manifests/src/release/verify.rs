@@ -16,15 +16,15 @@ use super::{
     sums,
 };
 use crate::dsse::Envelope;
+use crate::file_problem::expect;
 use crate::folder::Folder;
 use crate::manifest::{self, Artifact, MANIFEST_NAME, Manifest, name};
 use crate::policy::{Feed, Policy, Role, TrustedKey};
-use crate::problem::expect;
 use crate::revocation::Revocations;
 use crate::signer::verified;
 use crate::state::{Seen, State};
 use crate::statement::{self, Claim, Statement};
-use crate::{Problem, json};
+use crate::{FileProblem, json};
 
 /// A check that passed.
 #[derive(Debug, Clone, Serialize)]
@@ -43,9 +43,11 @@ pub struct Verdict {
     /// What was not checked.
     pub not_checked: Vec<String>,
     /// The first check that failed; none if the release is accepted.
-    pub failure: Option<Problem>,
+    pub failure: Option<FileProblem>,
     /// The release, once its publishers' signatures verified.
     pub release: Option<Summary>,
+    /// The number of the list of revocations; 0 without one.
+    pub revocations: u64,
 }
 
 /// What a release is called, and what its guest launches to.
@@ -90,6 +92,7 @@ pub fn verify(folder: &Folder, request: &Request<'_>) -> Result<Verdict, Release
             not_checked: Vec::new(),
             failure: None,
             release: None,
+            revocations: 0,
         },
     };
     match verifier.run() {
@@ -102,16 +105,16 @@ pub fn verify(folder: &Folder, request: &Request<'_>) -> Result<Verdict, Release
 
 impl Verdict {
     /// The state after a release was accepted.
-    pub fn seen(&self, state: &State, revocations: Option<u64>) -> State {
+    pub fn seen(&self, state: &State) -> State {
         let mut state = state.clone();
-        if let Some(release) = self.release.as_ref().filter(|_| self.failure.is_none()) {
+        if let Some(release) = &self.release {
             let seen = Seen {
                 sequence: release.sequence,
                 manifest: release.manifest_sha256,
             };
             state.feeds.insert(release.feed.clone(), seen);
         }
-        state.revocations = state.revocations.max(revocations.unwrap_or(0));
+        state.revocations = state.revocations.max(self.revocations);
         state
     }
 }
@@ -141,7 +144,7 @@ impl Verifier<'_> {
             .is_some_and(|list| list.has_manifest(digest))
         {
             let found = format!("its SHA-256 {digest} in the list of revocations");
-            return Err(Problem::new(MANIFEST_NAME, "revocation", "none", found).into());
+            return Err(FileProblem::new(MANIFEST_NAME, "revocation", "none", found).into());
         }
         self.verdict.release = Some(Summary {
             feed: manifest.feed.clone(),
@@ -184,7 +187,7 @@ impl Verifier<'_> {
         let seen = self.request.state.map_or(0, |state| state.revocations);
         if list.sequence < seen {
             let expected = format!("{seen} or more, as seen before");
-            return Err(Problem::new(file, "sequence", expected, list.sequence).into());
+            return Err(FileProblem::new(file, "sequence", expected, list.sequence).into());
         }
         let threshold = role.threshold;
         let proved = format!(
@@ -192,6 +195,7 @@ impl Verifier<'_> {
             list.sequence
         );
         self.passed("revocations", proved);
+        self.verdict.revocations = list.sequence;
         self.revoked = Some(list);
         Ok(())
     }
@@ -224,7 +228,7 @@ impl Verifier<'_> {
             if !revoked.is_empty() {
                 found.push_str(&format!("; revoked: {}", revoked.join(", ")));
             }
-            return Err(Problem::new(file, "signatures", expected, found).into());
+            return Err(FileProblem::new(file, "signatures", expected, found).into());
         }
         let statement = Statement::read(&envelope.payload, file, Claim::Provenance)?;
         statement.covers_release(file, manifest, bytes)?;
@@ -250,7 +254,7 @@ impl Verifier<'_> {
         let signer = keys.find(|key| verified(&key.key, bytes, &signature).is_ok());
         let name = signer.map(|key| key.name.clone()).ok_or_else(|| {
             let expected = "one of a publisher over manifest.json";
-            Problem::new(SIGNATURE_NAME, "signature", expected, "another, or none")
+            FileProblem::new(SIGNATURE_NAME, "signature", expected, "another, or none")
         })?;
         self.passed(
             "detached signature",
@@ -279,7 +283,7 @@ impl Verifier<'_> {
             }
         }
         let expected = "one of a key of the policy over manifest.json";
-        Err(Problem::new(MINISIGN_NAME, "signature", expected, found).into())
+        Err(FileProblem::new(MINISIGN_NAME, "signature", expected, found).into())
     }
 
     fn feed(&mut self, manifest: &Manifest) -> Checked {
@@ -287,7 +291,7 @@ impl Verifier<'_> {
         let Some(feed) = feeds.get(&manifest.feed) else {
             let names: Vec<_> = feeds.keys().map(String::as_str).collect();
             let expected = format!("a feed of the policy ({})", names.join(", "));
-            return Err(Problem::new(MANIFEST_NAME, "feed", expected, &manifest.feed).into());
+            return Err(FileProblem::new(MANIFEST_NAME, "feed", expected, &manifest.feed).into());
         };
         let Feed {
             minimum_svn,
@@ -305,7 +309,7 @@ impl Verifier<'_> {
         ] {
             if found < minimum {
                 let expected = format!("{minimum} or more");
-                return Err(Problem::new(MANIFEST_NAME, field, expected, found).into());
+                return Err(FileProblem::new(MANIFEST_NAME, field, expected, found).into());
             }
         }
         let proved = format!(
@@ -321,7 +325,9 @@ impl Verifier<'_> {
         let names = self.folder.names()?;
         if let Some(found) = name::repeated(names.iter().map(String::as_str)) {
             let expected = "names that differ by more than case";
-            return Err(Problem::new(found, "name", expected, "the same in another case").into());
+            return Err(
+                FileProblem::new(found, "name", expected, "the same in another case").into(),
+            );
         }
         let mut required: BTreeSet<String> = manifest
             .artifacts
@@ -336,14 +342,14 @@ impl Verifier<'_> {
         ];
         required.extend(ours.map(str::to_owned));
         if let Some(missing) = required.difference(&names).next() {
-            return Err(Problem::new(missing, "file", "a file", "nothing").into());
+            return Err(FileProblem::new(missing, "file", "a file", "nothing").into());
         }
         let signed = signed_name(&production(manifest)?.file);
         let optional =
             |name: &str| name == MINISIGN_NAME || name == signed || rebuilders::of(name).is_some();
         if let Some(extra) = names.difference(&required).find(|name| !optional(name)) {
             let extra = extra.escape_debug();
-            return Err(Problem::new(extra, "file", "nothing of this name", "a file").into());
+            return Err(FileProblem::new(extra, "file", "nothing of this name", "a file").into());
         }
         let proved = format!("{} files, none missing and none extra", names.len());
         self.passed("file names", proved);
@@ -380,13 +386,13 @@ impl Verifier<'_> {
                 None => {
                     let expected = artifact.sha256;
                     let problem =
-                        Problem::new(sums::SUMS_NAME, &artifact.name, expected, "nothing");
+                        FileProblem::new(sums::SUMS_NAME, &artifact.name, expected, "nothing");
                     return Err(problem.into());
                 }
             }
         }
         if let Some((name, sha256)) = list.pop_first() {
-            return Err(Problem::new(sums::SUMS_NAME, name, "nothing", sha256).into());
+            return Err(FileProblem::new(sums::SUMS_NAME, name, "nothing", sha256).into());
         }
         self.passed("SHA256SUMS", "lists the same files with the same digests");
         Ok(())
@@ -427,7 +433,7 @@ impl Verifier<'_> {
             if !digests.insert(guest.launch_digest) {
                 let expected = "another digest than the other variant's";
                 let found = guest.launch_digest;
-                return Err(Problem::new(file, "launch digest", expected, found).into());
+                return Err(FileProblem::new(file, "launch digest", expected, found).into());
             }
             let loaders = guest.loaders.len();
             let proved = format!(
@@ -450,7 +456,7 @@ impl Verifier<'_> {
         }
         let signed = self.folder.read(&name, facts::MAX_IGVM)?;
         let wrong = |field, expected: &str, found: String| {
-            ReleaseError::from(Problem::new(&name, field, expected, found))
+            ReleaseError::from(FileProblem::new(&name, field, expected, found))
         };
         let body = strip(&signed)
             .map_err(|error| wrong("ID block", "one that can be taken out", error.to_string()))?;

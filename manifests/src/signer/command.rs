@@ -144,7 +144,7 @@ impl Signer for CommandSigner {
         }
         let signature = verified(&self.public, message, &output);
         let signature = signature.map_err(|error| self.refused(error.to_string()))?;
-        Ok(signature.to_raw())
+        Ok(signature.to_raw().to_vec())
     }
 }
 

@@ -88,14 +88,16 @@ impl Signature {
         }
     }
 
+    /// R and S, big-endian, 48 bytes each: as PKCS #11 modules and COSE write it.
+    pub fn to_raw(&self) -> [u8; 2 * NUMBER] {
+        let mut raw = [0; 2 * NUMBER];
+        raw.copy_from_slice(&self.0.to_bytes());
+        raw
+    }
+
     /// As OpenSSL writes it.
     pub fn to_der(&self) -> Vec<u8> {
         self.0.to_der().as_bytes().to_vec()
-    }
-
-    /// R and S, big-endian, as PKCS #11 modules and COSE write it.
-    pub fn to_raw(&self) -> Vec<u8> {
-        self.0.to_bytes().to_vec()
     }
 
     pub(super) fn inner(&self) -> &p384::ecdsa::Signature {

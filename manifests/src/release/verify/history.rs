@@ -3,7 +3,7 @@
 use guestmark_measure::Sha256Digest;
 
 use super::{Checked, Verifier};
-use crate::Problem;
+use crate::FileProblem;
 use crate::manifest::{self, MANIFEST_NAME, Manifest};
 
 impl Verifier<'_> {
@@ -20,13 +20,13 @@ impl Verifier<'_> {
         if manifest.sequence < seen.sequence {
             let expected = format!("{} or more, as seen before", seen.sequence);
             return Err(
-                Problem::new(MANIFEST_NAME, "sequence", expected, manifest.sequence).into(),
+                FileProblem::new(MANIFEST_NAME, "sequence", expected, manifest.sequence).into(),
             );
         }
         if manifest.sequence == seen.sequence {
             let expected = format!("{}, as release {} had before", seen.manifest, seen.sequence);
             if digest != seen.manifest {
-                return Err(Problem::new(MANIFEST_NAME, "SHA-256", expected, digest).into());
+                return Err(FileProblem::new(MANIFEST_NAME, "SHA-256", expected, digest).into());
             }
             let proved = format!("release {}, the newest one seen", seen.sequence);
             self.passed("sequence", proved);
@@ -48,8 +48,8 @@ impl Verifier<'_> {
             };
             let file = format!("manifest {}", newer.0 - 1);
             let earlier = Manifest::read(bytes, &file)?;
-            crate::problem::expect(&file, "feed", &manifest.feed, &earlier.feed)?;
-            crate::problem::expect(&file, "sequence", &(newer.0 - 1), &earlier.sequence)?;
+            crate::file_problem::expect(&file, "feed", &manifest.feed, &earlier.feed)?;
+            crate::file_problem::expect(&file, "sequence", &(newer.0 - 1), &earlier.sequence)?;
             newer = (earlier.sequence, earlier.previous);
         }
         if newer.1 != Some(seen.manifest) {
@@ -60,7 +60,7 @@ impl Verifier<'_> {
             let found = newer
                 .1
                 .map_or_else(|| "none".to_owned(), |digest| digest.to_string());
-            return Err(Problem::new(MANIFEST_NAME, "previous", expected, found).into());
+            return Err(FileProblem::new(MANIFEST_NAME, "previous", expected, found).into());
         }
         let proved = format!(
             "release {}; its chain of previous manifests leads to release {}, seen before",

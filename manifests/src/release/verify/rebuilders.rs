@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checked, Verifier};
-use crate::Problem;
+use crate::FileProblem;
 use crate::dsse::Envelope;
 use crate::manifest::Manifest;
 use crate::release::{MAX_SIGNED, REBUILD};
@@ -71,7 +71,9 @@ impl Verifier<'_> {
         }
         if agree.len() < role.threshold {
             let expected = format!("{} independent rebuilders that agree", role.threshold);
-            return Err(Problem::new("rebuild-*.dsse.json", "rebuilders", expected, count).into());
+            return Err(
+                FileProblem::new("rebuild-*.dsse.json", "rebuilders", expected, count).into(),
+            );
         }
         let names: Vec<_> = agree.into_iter().collect();
         self.passed("rebuilders", format!("{count}: {}", names.join(", ")));

@@ -5,7 +5,7 @@ use std::fmt;
 /// The first thing that is wrong: where, what belongs there, and what is there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {field}: expected {expected}, found {found}")]
-pub struct Problem {
+pub struct FileProblem {
     /// The file.
     pub file: String,
     /// The field of it, or the property.
@@ -16,7 +16,7 @@ pub struct Problem {
     pub found: String,
 }
 
-impl Problem {
+impl FileProblem {
     /// A problem of `field` in `file`.
     pub fn new(
         file: impl fmt::Display,
@@ -42,9 +42,9 @@ pub(crate) fn expect<T: PartialEq + fmt::Display>(
     field: impl fmt::Display,
     expected: &T,
     found: &T,
-) -> Result<(), Problem> {
+) -> Result<(), FileProblem> {
     if expected == found {
         return Ok(());
     }
-    Err(Problem::new(file, field, expected, found))
+    Err(FileProblem::new(file, field, expected, found))
 }
