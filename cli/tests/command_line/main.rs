@@ -20,12 +20,15 @@ mod lock;
 mod measure;
 mod measured_file;
 mod pack;
+mod release;
 mod report;
 mod rpm;
 mod schema;
+mod sign;
 mod standard_streams;
 mod tools;
 mod verity;
+mod workshop;
 
 use std::path::{Path, PathBuf};
 
