@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum, ValueHint};
 
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "guestmark sign <DIR> -o <OUTPUT> --key <FILE> [OPTIONS]\n       \
-                      guestmark sign <DIR> -o <OUTPUT> --signer <COMMAND> --public-key <FILE> [OPTIONS]\n       \
-                      guestmark sign <DIR> --to-be-signed <FOLDER> [OPTIONS]\n       \
-                      guestmark sign <DIR> -o <OUTPUT> --signatures <FOLDER> --public-key <FILE> [OPTIONS]"
+    override_usage = "guestmark sign -o <OUTPUT> --key <FILE> [OPTIONS] <DIR>\n       \
+                      guestmark sign -o <OUTPUT> --signer <COMMAND> --public-key <FILE> <DIR>\n       \
+                      guestmark sign --to-be-signed <FOLDER> [OPTIONS] <DIR>\n       \
+                      guestmark sign -o <OUTPUT> --signatures <FOLDER> --public-key <FILE> <DIR>"
 )]
 #[command(after_help = "\
 Examples:

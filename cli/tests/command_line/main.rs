@@ -21,6 +21,7 @@ mod measure;
 mod measured_file;
 mod pack;
 mod release;
+mod release_docs;
 mod report;
 mod rpm;
 mod schema;

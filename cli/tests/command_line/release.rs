@@ -642,12 +642,25 @@ fn what_a_publisher_says_wrongly_is_found_in_the_files() {
 fn the_debug_guest_has_a_digest_of_its_own() {
     let folder = workshop();
     let path = folder.path();
-    shell(path, "cd release; cp tiny.igvm tiny-debug.igvm; cp tiny.idblock tiny-debug.idblock");
+    shell(
+        path,
+        "cd release; cp tiny.igvm tiny-debug.igvm; cp tiny.idblock tiny-debug.idblock",
+    );
     publish_again(path, |manifest| {
-        for (from, to) in [("tiny.igvm", "tiny-debug.igvm"), ("tiny.idblock", "tiny-debug.idblock")] {
+        for (from, to) in [
+            ("tiny.igvm", "tiny-debug.igvm"),
+            ("tiny.idblock", "tiny-debug.idblock"),
+        ] {
             let same = manifest.artifact(from).unwrap().clone();
-            let debug = manifest.artifacts.iter_mut().find(|it| it.name == to).unwrap();
-            *debug = guestmark_manifests::manifest::Artifact { name: to.to_owned(), ..same };
+            let debug = manifest
+                .artifacts
+                .iter_mut()
+                .find(|it| it.name == to)
+                .unwrap();
+            *debug = guestmark_manifests::manifest::Artifact {
+                name: to.to_owned(),
+                ..same
+            };
         }
         manifest.guests[1].launch_digest = manifest.guests[0].launch_digest;
         manifest.guests[1].loaders = manifest.guests[0].loaders.clone();
@@ -782,10 +795,10 @@ fn nothing_older_than_what_was_seen_is_accepted() {
 fn a_release_can_be_checked_from_a_folder_that_is_read_only_and_leaves_no_trace() {
     let folder = workshop();
     shell(folder.path(), "chmod -R a-w release");
-    let before = shell(folder.path(), "ls -la --time-style=full-iso . release");
+    let before = shell(folder.path(), "ls -lA --time-style=full-iso . release");
     assert_eq!(verify(folder.path(), &[]).1, 0);
     assert_eq!(
-        shell(folder.path(), "ls -la --time-style=full-iso . release"),
+        shell(folder.path(), "ls -lA --time-style=full-iso . release"),
         before
     );
     shell(folder.path(), "chmod -R u+w release");
