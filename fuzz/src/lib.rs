@@ -5,13 +5,14 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 
 use bzimage::BzImage;
+use guestmark_measure::certificate::Certificate;
 use guestmark_measure::id_block::{IdAuthPage, IdBlock, SignedIdBlock, strip};
 use guestmark_measure::igvm::{Directive, IgvmError, IgvmFile};
 use guestmark_measure::ovmf::{
     Firmware, KernelHashes, Machine, SnpGuest, VcpuCount, VcpuSignature, Vmm, sev_es_launch_digest,
     sev_launch_digest, snp_launch_digest,
 };
-use guestmark_measure::report::{Certificate, Report};
+use guestmark_measure::report::Report;
 use guestmark_measure::{LaunchPages, Loader, PAGE_SIZE, Sha256Digest, assess};
 
 /// The builder has it; building all of that for a fuzzer takes minutes and this file needs none

@@ -5,6 +5,7 @@
 //! Nothing in this crate was run on SNP hardware: a digest is a prediction from the loaders'
 //! published behaviour.
 
+pub mod certificate;
 mod chain;
 mod digest;
 mod distinct_pages;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use guestmark_manifests::DidX509;
 use guestmark_measure::LaunchDigest;
 
 #[derive(Debug, Args)]
@@ -20,7 +21,7 @@ pub(crate) struct VerifyEndorsement {
     pub(crate) file: PathBuf,
     /// Who must have signed it: did:x509:0:sha256:HASH::eku:OID
     #[arg(long, value_name = "DID")]
-    pub(crate) issuer: String,
+    pub(crate) issuer: DidX509,
     /// What it must be for
     #[arg(long)]
     pub(crate) feed: String,

@@ -10,6 +10,7 @@ mod archive;
 mod assemble;
 mod boot;
 mod build;
+mod endorsement;
 mod firmware;
 mod help;
 mod idblock;

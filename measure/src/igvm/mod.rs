@@ -4,6 +4,7 @@
 //! allocated is in proportion to the number of headers. Source of the format: the IGVM file
 //! format definitions (crate `igvm_defs` 0.5).
 
+mod corim;
 mod directive;
 mod directive_reader;
 mod error;
@@ -18,6 +19,7 @@ mod splice;
 mod variable_headers;
 mod wire;
 
+pub use corim::{attach_corim, strip_corim};
 pub use directive::{
     Directive, ErrorRange, PageData, PageDataType, PageFlags, Parameter, ParameterArea,
     ParameterInsert, RequiredMemory, VpContext, VpState,

@@ -1,21 +1,15 @@
 //! The certificates behind a report's signature: VCEK or VLEK, signed by the ASK, signed by the
 //! ARK, AMD's root (AMD publication 57230, "VCEK Certificate and KDS Interface Specification").
 
-use rsa::RsaPublicKey;
-use rsa::pss::{Signature as PssSignature, VerifyingKey};
-use rsa::sha2::Sha384;
-use rsa::signature::Verifier;
-use sha2::{Digest, Sha256};
+use x509_cert::der::Decode;
 use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{Decode, Encode};
-use x509_cert::ext::pkix::BasicConstraints;
-use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 use super::Report;
-use crate::Sha256Digest;
-use crate::ecdsa::{EcdsaError, PublicKey};
+use crate::certificate::{Certificate, CertificateError};
+use crate::ecdsa::PublicKey;
 
-const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+/// How AMD signs certificates.
+const AMD_SCHEME: &str = "RSASSA-PSS with SHA-384";
 
 /// SHA-256 of AMD's roots in DER, as the Key Distribution Service gives them
 /// (kdsintf.amd.com/vcek/v1/PRODUCT/cert_chain) and the crate `sev` 8.0 carries them.
@@ -34,13 +28,6 @@ static AMD_ROOTS: [(&str, &str); 3] = [
     ),
 ];
 
-/// A certificate, read and not yet verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    certificate: x509_cert::Certificate,
-    der: Vec<u8>,
-}
-
 /// The two certificates of AMD above a VCEK or VLEK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
@@ -50,85 +37,7 @@ pub struct Chain {
     pub ark: Certificate,
 }
 
-/// Certificates that cannot be read, or do not vouch for each other.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CertificateError {
-    /// No certificate.
-    #[error("expected certificates in PEM, or one in DER: {0}")]
-    Unreadable(x509_cert::der::Error),
-    /// Another number of certificates.
-    #[error("expected {expected}, found {found} certificates")]
-    Count {
-        /// What is expected.
-        expected: &'static str,
-        /// Certificates found.
-        found: usize,
-    },
-    /// None or both of the two are self-issued.
-    #[error("expected the ASK and the ARK, of which the ARK alone names itself as issuer")]
-    NoRoot,
-    /// The key of the certificate is wrong.
-    #[error("{0}")]
-    Key(#[from] EcdsaError),
-    /// The issuer is another one.
-    #[error("the issuer is {found}, expected {expected}")]
-    Issuer {
-        /// Subject of the certificate above.
-        expected: String,
-        /// Issuer of the certificate.
-        found: String,
-    },
-    /// The certificate above may not sign others.
-    #[error("the certificate above is not marked as an authority")]
-    NotAuthority,
-    /// The signature is wrong or of another kind.
-    #[error("the signature of {issuer} (RSASSA-PSS with SHA-384) does not verify")]
-    Signature {
-        /// Subject of the certificate above.
-        issuer: String,
-    },
-}
-
 impl Certificate {
-    /// The certificates of a file: PEM, one after the other, or one in DER.
-    ///
-    /// # Errors
-    /// Anything else.
-    pub fn read(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
-        let read = if bytes.starts_with(b"-----") {
-            x509_cert::Certificate::load_pem_chain(bytes)
-        } else {
-            x509_cert::Certificate::from_der(bytes).map(|one| vec![one])
-        };
-        let certificates = read.map_err(CertificateError::Unreadable)?;
-        let encoded = certificates.into_iter().map(|certificate| {
-            let der = certificate.to_der().map_err(CertificateError::Unreadable)?;
-            Ok(Self { certificate, der })
-        });
-        encoded.collect()
-    }
-
-    /// The one certificate of a file.
-    ///
-    /// # Errors
-    /// None, several, or something else.
-    pub fn read_one(bytes: &[u8]) -> Result<Self, CertificateError> {
-        let mut certificates = Self::read(bytes)?;
-        match (certificates.pop(), certificates.len()) {
-            (Some(only), 0) => Ok(only),
-            (last, before) => Err(CertificateError::Count {
-                expected: "one certificate",
-                found: before + usize::from(last.is_some()),
-            }),
-        }
-    }
-
-    /// SHA-256 of the DER form, as `openssl x509 -fingerprint -sha256` prints it.
-    pub fn fingerprint(&self) -> Sha256Digest {
-        Sha256Digest::new(Sha256::digest(&self.der).into())
-    }
-
     /// The name by which this crate knows the certificate as a root of AMD.
     pub fn amd_root(&self) -> Option<&'static str> {
         let fingerprint = self.fingerprint().to_string();
@@ -136,63 +45,21 @@ impl Certificate {
         known.map(|(name, _)| *name)
     }
 
-    /// The subject, as RFC 4514 writes it.
-    pub fn subject(&self) -> String {
-        self.certificate.tbs_certificate.subject.to_string()
-    }
-
-    fn issuer(&self) -> String {
-        self.certificate.tbs_certificate.issuer.to_string()
-    }
-
     /// Holds that this certificate's key made the report's signature.
     pub(super) fn signed(&self, report: &Report) -> Result<(), CertificateError> {
-        let der = self.spki()?;
-        let key = SubjectPublicKeyInfoRef::from_der(&der).map_err(CertificateError::Unreadable)?;
-        Ok(PublicKey::try_from(key)?.verify(&report.signed, &report.signature)?)
+        Ok(PublicKey::try_from(self.key()?)?.verify(&report.signed, &report.signature)?)
     }
 
-    fn spki(&self) -> Result<Vec<u8>, CertificateError> {
-        let key = &self.certificate.tbs_certificate.subject_public_key_info;
-        key.to_der().map_err(CertificateError::Unreadable)
-    }
-
-    /// Holds that `issuer` signed this certificate and may sign certificates.
-    pub(super) fn signed_by(&self, issuer: &Self) -> Result<(), CertificateError> {
-        if self.certificate.tbs_certificate.issuer != issuer.certificate.tbs_certificate.subject {
-            return Err(CertificateError::Issuer {
-                expected: issuer.subject(),
-                found: self.issuer(),
-            });
+    /// Holds that `issuer` signed this certificate in the one way that AMD signs.
+    pub(super) fn signed_as_amd_does(&self, issuer: &Self) -> Result<(), CertificateError> {
+        self.signed_by(issuer)?;
+        match self.signature_scheme()? {
+            scheme if scheme == AMD_SCHEME => Ok(()),
+            found => Err(CertificateError::Algorithm {
+                expected: AMD_SCHEME,
+                found,
+            }),
         }
-        if !issuer.is_authority() {
-            return Err(CertificateError::NotAuthority);
-        }
-        let verified = self.verify_signature(issuer);
-        verified.ok_or_else(|| CertificateError::Signature {
-            issuer: issuer.subject(),
-        })
-    }
-
-    fn is_authority(&self) -> bool {
-        let constraints = self.certificate.tbs_certificate.get::<BasicConstraints>();
-        matches!(constraints, Ok(Some((_, constraints))) if constraints.ca)
-    }
-
-    fn verify_signature(&self, issuer: &Self) -> Option<()> {
-        let certificate = &self.certificate;
-        let algorithm = &certificate.signature_algorithm;
-        if algorithm.oid != RSASSA_PSS || *algorithm != certificate.tbs_certificate.signature {
-            return None;
-        }
-        let spki = issuer.spki().ok()?;
-        let key = RsaPublicKey::try_from(SubjectPublicKeyInfoRef::from_der(&spki).ok()?).ok()?;
-        let signature = PssSignature::try_from(certificate.signature.as_bytes()?).ok()?;
-        let message = certificate.tbs_certificate.to_der().ok()?;
-        // AMD salts with as many bytes as the digest has, which is this type's rule too.
-        VerifyingKey::<Sha384>::new(key)
-            .verify(&message, &signature)
-            .ok()
     }
 
     /// The kind of key that the subject's common name tells of.
@@ -208,7 +75,7 @@ impl Certificate {
         for &arc in suffix {
             id = id.push_arc(arc).ok()?;
         }
-        let extensions = self.certificate.tbs_certificate.extensions.as_ref()?;
+        let extensions = self.fields().extensions.as_ref()?;
         let found = extensions.iter().find(|extension| extension.extn_id == id);
         found.map(|extension| extension.extn_value.as_bytes())
     }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Certificate, CertificateError, Chain, Report};
+use super::{Chain, Report};
+use crate::certificate::{Certificate, CertificateError};
 use crate::id_block::{IdBlock, SignedIdBlock};
 use crate::{LaunchDigest, Loader, Sha256Digest, Sha384Digest};
 
@@ -273,9 +274,9 @@ impl Findings {
         let mut by = |name, result: Result<(), CertificateError>, issuer: &Certificate| {
             self.verified(name, result, format!("signed by {}", issuer.subject()));
         };
-        by("Certificate of the key", vcek.signed_by(ask), ask);
-        by("ASK", ask.signed_by(ark), ark);
-        by("ARK", ark.signed_by(ark), ark);
+        by("Certificate of the key", vcek.signed_as_amd_does(ask), ask);
+        by("ASK", ask.signed_as_amd_does(ark), ark);
+        by("ARK", ark.signed_as_amd_does(ark), ark);
         let fingerprint = ark.fingerprint();
         match ark.amd_root() {
             Some(name) => self.verified("Root", Ok::<_, String>(()), format!("AMD's {name}")),

@@ -4,7 +4,7 @@
 mod certificates;
 mod check;
 
-pub use certificates::{Certificate, CertificateError, Chain};
+pub use certificates::Chain;
 pub use check::{Check, Expected, Findings, NotChecked, check};
 
 use zerocopy::little_endian::{U32, U64};

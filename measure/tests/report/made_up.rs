@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use guestmark_measure::certificate::{Certificate, CertificateError};
 use guestmark_measure::ecdsa::Signature;
-use guestmark_measure::report::{Certificate, CertificateError, Chain, Report};
+use guestmark_measure::report::{Chain, Report};
 use zerocopy::IntoBytes;
 
 use crate::{bad, findings, found};
@@ -93,7 +94,7 @@ fn every_link_is_verified_and_a_root_that_is_not_amds_is_named() {
     assert_eq!(bad(&pkcs1), ["Certificate of the key", "Root"]);
     assert_eq!(
         found(&pkcs1, "Certificate of the key"),
-        "the signature of CN=SEV-Test (RSASSA-PSS with SHA-384) does not verify"
+        "signed with RSASSA-PKCS1-v1_5 with SHA-384, expected RSASSA-PSS with SHA-384"
     );
 
     let mut of_another_chip = report.clone();

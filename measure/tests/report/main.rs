@@ -9,7 +9,8 @@
 mod made_up;
 mod real;
 
-use guestmark_measure::report::{Certificate, Chain, Expected, Findings, Report, check};
+use guestmark_measure::certificate::Certificate;
+use guestmark_measure::report::{Chain, Expected, Findings, Report, check};
 use guestmark_measure::{LaunchDigest, Loader};
 
 /// What a report with this digest and policy should be, and the certificates for it.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-use guestmark_measure::report::{Certificate, Chain, Report, check};
+use guestmark_measure::certificate::Certificate;
+use guestmark_measure::report::{Chain, Report, check};
 use sev::certs::snp::{Certificate as SevCertificate, Chain as SevChain, Verifiable, builtin, ca};
 use sev::firmware::guest::AttestationReport;
 use sev::parser::ByteParser;

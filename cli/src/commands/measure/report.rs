@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use fs_err as fs;
+use guestmark_measure::certificate::Certificate;
 use guestmark_measure::id_block::SignedIdBlock;
 use guestmark_measure::igvm::PlatformType;
 use guestmark_measure::launch_digests;
-use guestmark_measure::report::{Certificate, Chain, Expected, Findings, Report, check};
+use guestmark_measure::report::{Chain, Expected, Findings, Report, check};
 use serde::Serialize;
 
 use super::Request;
