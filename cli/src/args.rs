@@ -14,7 +14,7 @@ pub(crate) use id_block::{
     IdBlock, IdBlockAttach, IdBlockCommand, IdBlockKey, IdBlockLoader, IdBlockNew, IdBlockStrip,
 };
 pub(crate) use report::ReportArgs;
-pub(crate) use sign::{MinisignArgs, RoleArg, Sign, SignerArgs};
+pub(crate) use sign::{EndorsementArgs, MinisignArgs, RoleArg, Sign, SignerArgs};
 pub(crate) use verify::{Verify, VerifyCommand};
 pub(crate) use verify_release::VerifyRelease;
 

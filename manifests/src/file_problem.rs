@@ -1,19 +1,17 @@
-//! What is wrong with something that was published.
+//! What is wrong with a published file.
 
 use std::fmt;
 
-/// The first thing that is wrong: where, what belongs there, and what is there.
+use crate::Problem;
+
+/// The first thing that is wrong: in which file, and what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {field}: expected {expected}, found {found}")]
+#[error("{file}: {problem}")]
 pub struct FileProblem {
     /// The file.
     pub file: String,
-    /// The field of it, or the property.
-    pub field: String,
-    /// What belongs there.
-    pub expected: String,
-    /// What is there.
-    pub found: String,
+    /// What is wrong with it.
+    pub problem: Problem,
 }
 
 impl FileProblem {
@@ -24,11 +22,15 @@ impl FileProblem {
         expected: impl fmt::Display,
         found: impl fmt::Display,
     ) -> Self {
+        let problem = Problem::new(field.to_string(), expected.to_string(), found.to_string());
+        Self::of(file, problem)
+    }
+
+    /// A problem of `file`.
+    pub(crate) fn of(file: impl fmt::Display, problem: Problem) -> Self {
         Self {
             file: file.to_string(),
-            field: field.to_string(),
-            expected: expected.to_string(),
-            found: found.to_string(),
+            problem,
         }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use guestmark_measure::ecdsa::PublicKey;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+use crate::DidX509;
 use crate::dsse::Envelope;
 use crate::minisign;
 use crate::signer::KeyId;
@@ -57,7 +59,8 @@ pub struct Feed {
     #[serde(default)]
     pub minimum_guest_svn: u32,
     /// The issuer of endorsements, a did:x509; without one, endorsements are not checked.
-    pub issuer: Option<String>,
+    #[serde(default, deserialize_with = "issuer")]
+    pub issuer: Option<DidX509>,
 }
 
 /// A policy that cannot be used.
@@ -108,6 +111,11 @@ struct WireRevoker {
     threshold: usize,
     keys: BTreeMap<String, PathBuf>,
     list: PathBuf,
+}
+
+fn issuer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DidX509>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl Policy {

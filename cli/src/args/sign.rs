@@ -3,19 +3,24 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
+use guestmark_manifests::DidX509;
+use jiff::Timestamp;
 
 #[derive(Debug, Args)]
 #[command(
     override_usage = "guestmark sign -o <OUTPUT> --key <FILE> [OPTIONS] <DIR>\n       \
                       guestmark sign -o <OUTPUT> --signer <COMMAND> --public-key <FILE> <DIR>\n       \
-                      guestmark sign --to-be-signed <FOLDER> [OPTIONS] <DIR>\n       \
-                      guestmark sign -o <OUTPUT> --signatures <FOLDER> --public-key <FILE> <DIR>"
+                      guestmark sign --to-be-signed <DIR> [OPTIONS] <DIR>\n       \
+                      guestmark sign -o <OUTPUT> --signatures <DIR> --public-key <FILE> <DIR>"
 )]
 #[command(after_help = "\
 Examples:
   guestmark sign debian-12 -o release-1 --key development.pem
   guestmark sign debian-12 -o release-2 --previous release-1/manifest.json \\
       --signer './sign-with-token' --public-key publisher.pub --timeout 120
+  guestmark sign debian-12 -o release-1 --key development.pem --chain chain.pem \\
+      --issuer did:x509:0:sha256:HASH::eku:1.3.6.1.4.1.99999.1.2 \\
+      --signing-time 2026-05-01T00:00:00Z --feed Demo-AMD-UVM
   guestmark sign debian-12 --to-be-signed ceremony
   guestmark sign debian-12 -o release-1 --signatures ceremony \\
       --public-key publisher.pub
@@ -49,6 +54,8 @@ pub(crate) struct Sign {
     pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) minisign: MinisignArgs,
+    #[command(flatten)]
+    pub(crate) endorsement: EndorsementArgs,
 }
 
 /// [`Sign::role`] as a word of the command line.
@@ -95,13 +102,13 @@ pub(crate) struct SignerArgs {
     /// Write what is to be signed into this folder, and nothing else
     #[arg(
         long,
-        value_name = "FOLDER",
+        value_name = "DIR",
         conflicts_with = "signatures",
         value_hint = ValueHint::DirPath
     )]
     pub(crate) to_be_signed: Option<PathBuf>,
     /// Take signatures from this folder: for each file to be signed, its name and .sig
-    #[arg(long, value_name = "FOLDER", requires = "public_key", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", requires = "public_key", value_hint = ValueHint::DirPath)]
     pub(crate) signatures: Option<PathBuf>,
     /// The public key that signatures are verified with, PEM or DER
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -138,4 +145,23 @@ pub(crate) struct MinisignArgs {
         value_hint = ValueHint::FilePath
     )]
     pub(crate) minisign_public_key: Option<PathBuf>,
+}
+
+/// The endorsement that AKS verifiers read.
+#[derive(Debug, Args)]
+pub(crate) struct EndorsementArgs {
+    /// Endorse the launch digest with these certificates of the signer, leaf to root (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["issuer", "signing_time"],
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) chain: Option<PathBuf>,
+    /// Who endorses: did:x509:0:sha256:HASH::eku:OID
+    #[arg(long, value_name = "DID", requires = "chain")]
+    pub(crate) issuer: Option<DidX509>,
+    /// When it is said to be signed; no clock is asked
+    #[arg(long, value_name = "TIME", requires = "chain")]
+    pub(crate) signing_time: Option<Timestamp>,
 }

@@ -11,14 +11,15 @@ use guestmark_manifests::folder::Folder;
 use guestmark_manifests::manifest::{MANIFEST_NAME, Manifest, digest};
 use guestmark_manifests::minisign;
 use guestmark_manifests::release::{
-    Content, Draft, DraftEnvelope, MINISIGN_NAME, Message, Minisign, Place, Signatures,
+    Content, Draft, DraftEnvelope, Endorser, MINISIGN_NAME, Message, Minisign, Place, Signatures,
 };
 use guestmark_manifests::signer::{CommandSigner, KeyId, PemSigner, Signer};
+use guestmark_manifests::{CertificateChain, SigningTime};
 use guestmark_measure::Sha256Digest;
 use guestmark_measure::ecdsa::PublicKey;
 use serde::Serialize;
 
-use crate::args::{MinisignArgs, RoleArg, Sign, SignerArgs};
+use crate::args::{EndorsementArgs, MinisignArgs, RoleArg, Sign, SignerArgs};
 use crate::output::{Outcome, Output, table};
 
 /// Said whenever a private key lies in a file.
@@ -103,10 +104,11 @@ pub(crate) fn run(args: &Sign, output: &Output) -> anyhow::Result<Outcome> {
 fn draft(args: &Sign) -> anyhow::Result<Drafted> {
     let named = || args.source.display().to_string();
     let placed = args.place.feed.is_some() || args.place.previous.is_some();
+    let endorsed = args.endorsement.chain.is_some();
     let minisigned =
         args.minisign.minisign_key.is_some() || args.minisign.minisign_public_key.is_some();
-    if args.role != RoleArg::Publisher && (placed || minisigned) {
-        bail!("--feed, --previous and minisign are the publisher's: leave them out");
+    if args.role != RoleArg::Publisher && (placed || endorsed || minisigned) {
+        bail!("--feed, --previous, --chain and minisign are the publisher's: leave them out");
     }
     if args.role == RoleArg::Revoker {
         let bytes = fs::read(&args.source)?;
@@ -140,8 +142,25 @@ fn draft(args: &Sign) -> anyhow::Result<Drafted> {
             .unwrap_or_else(|| content.recipe.name.clone()),
         previous: args.place.previous.as_ref().map(fs::read).transpose()?,
     };
-    let draft = Draft::of_build(content, &place).with_context(named)?;
+    let mut draft = Draft::of_build(content, &place).with_context(named)?;
+    if let Some(endorser) = endorser(&args.endorsement)? {
+        draft.endorse(&endorser)?;
+    }
     Ok(Drafted::Release(Box::new(draft)))
+}
+
+fn endorser(args: &EndorsementArgs) -> anyhow::Result<Option<Endorser>> {
+    let (Some(chain), Some(issuer), Some(time)) = (&args.chain, &args.issuer, args.signing_time)
+    else {
+        return Ok(None);
+    };
+    let seconds = u64::try_from(time.as_second()).context("--signing-time is before 1970")?;
+    let certificates = CertificateChain::from_pem(&fs::read(chain)?);
+    Ok(Some(Endorser {
+        issuer: issuer.clone(),
+        chain: certificates.with_context(|| chain.display().to_string())?,
+        signing_time: SigningTime::from_unix(seconds)?,
+    }))
 }
 
 fn role(role: RoleArg) -> &'static str {

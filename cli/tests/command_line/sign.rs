@@ -475,7 +475,7 @@ fn options_that_do_not_go_together_are_refused() {
     refused(
         path,
         &rebuild,
-        "--feed, --previous and minisign are the publisher's: leave them out",
+        "--feed, --previous, --chain and minisign are the publisher's: leave them out",
     );
     rebuild[5] = "publisher.pub";
     let key = "publisher.pub: expected an ECDSA key on P-384 in PEM (BEGIN PRIVATE KEY), not \

@@ -9,17 +9,18 @@ use guestmark_measure::id_block::{self, IdAuthPage, IdBlock, SignedIdBlock};
 use guestmark_output::{OutputDirectory, OutputFile};
 
 use super::{
-    Content, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME, Place, ReleaseError, SIGNATURE_NAME,
-    facts, sums,
+    Content, ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME,
+    Place, ReleaseError, SIGNATURE_NAME, facts, sums,
 };
 use crate::dsse::Envelope;
+use crate::endorsement::{self, Claims, Version};
 use crate::folder::Folder;
 use crate::manifest::{Artifact, Guest, MANIFEST_NAME, Manifest};
 use crate::minisign;
 use crate::revocation::{self, Revocations};
-use crate::signer::{Signer, verified};
+use crate::signer::{Algorithm, Signer, verified};
 use crate::statement::{self, Claim, Statement};
-use crate::{FileProblem, json};
+use crate::{CertificateChain, DidX509, FileProblem, SigningTime, json};
 
 /// Bytes to sign, under a name that people recognise.
 #[derive(Debug, Clone)]
@@ -132,6 +133,35 @@ pub struct Draft {
     envelope: Envelope,
     /// The production guest's ID block, unless it is signed already.
     id_block: Option<IdBlock>,
+    endorsements: Vec<DraftEndorsement>,
+}
+
+/// Who endorses the production guest, for verifiers that read endorsements.
+#[derive(Debug)]
+pub struct Endorser {
+    /// The issuer.
+    pub issuer: DidX509,
+    /// The certificates of the signing key, leaf to root.
+    pub chain: CertificateChain,
+    /// When it is said to be signed.
+    pub signing_time: SigningTime,
+}
+
+/// One form of the endorsement, before it is signed.
+#[derive(Debug)]
+struct DraftEndorsement {
+    /// The name of the published file.
+    name: &'static str,
+    draft: endorsement::Draft,
+}
+
+impl DraftEndorsement {
+    fn message(&self) -> Message {
+        Message {
+            name: format!("{}.to-be-signed", self.name),
+            bytes: self.draft.to_be_signed(),
+        }
+    }
 }
 
 /// A signed release, in memory but for the artifacts.
@@ -174,6 +204,7 @@ impl Draft {
             bytes,
             envelope: Envelope::new(statement::PAYLOAD_TYPE, payload),
             id_block: block.ok(),
+            endorsements: Vec::new(),
         })
     }
 
@@ -205,7 +236,34 @@ impl Draft {
             bytes,
             envelope,
             id_block: None,
+            endorsements: Vec::new(),
         })
+    }
+
+    /// Has the production guest endorsed too, under the manifest's feed and SVN.
+    ///
+    /// # Errors
+    /// Certificates that do not hold together, are not for ECDSA on P-384, or not the issuer's.
+    pub fn endorse(&mut self, endorser: &Endorser) -> Result<(), ReleaseError> {
+        let digest = production(&self.manifest)?.launch_digest;
+        for (version, name) in [
+            (Version::V1, ENDORSEMENT_NAME),
+            (Version::V2, ENDORSEMENT_V2_NAME),
+        ] {
+            let claims = Claims {
+                issuer: endorser.issuer.clone(),
+                feed: self.manifest.feed.clone(),
+                svn: self.manifest.identity.uvm_svn,
+                launch_digest: digest,
+                signing_time: endorser.signing_time,
+            };
+            let draft = endorsement::Draft::new(version, claims, &endorser.chain);
+            let draft = draft.map_err(|problem| FileProblem::of("--chain", problem))?;
+            let (expected, found) = (Algorithm::Es384, draft.algorithm());
+            crate::file_problem::expect("--chain", "x5chain[0] key", &expected, &found)?;
+            self.endorsements.push(DraftEndorsement { name, draft });
+        }
+        Ok(())
     }
 
     /// The manifest.
@@ -223,6 +281,7 @@ impl Draft {
             });
             messages.push(id_block_message(&self.manifest, block));
         }
+        messages.extend(self.endorsements.iter().map(DraftEndorsement::message));
         messages
     }
 
@@ -254,6 +313,13 @@ impl Draft {
             files.insert(SIGNATURE_NAME.to_owned(), signature.to_der());
             let (name, igvm) = self.signed_igvm(block, key, signatures)?;
             files.insert(name, igvm);
+        }
+        for endorsement in &self.endorsements {
+            let signature = signatures.over(&endorsement.message(), key)?;
+            let message = endorsement.draft.assemble(&signature.to_raw());
+            let message = message.map_err(|problem| FileProblem::of(endorsement.name, problem))?;
+            let text = endorsement::reference_info_base64(&message);
+            files.insert(endorsement.name.to_owned(), text.into_bytes());
         }
         if let Some(minisign) = minisign {
             let text = self.minisign(minisign)?;

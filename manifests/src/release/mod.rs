@@ -16,13 +16,19 @@ use crate::manifest::MANIFEST_NAME;
 use crate::signer::SignerError;
 
 pub use content::{Content, Place};
-pub use draft::{Draft, DraftEnvelope, Message, Minisign, Release, Signatures, signed_name};
+pub use draft::{
+    Draft, DraftEnvelope, Endorser, Message, Minisign, Release, Signatures, signed_name,
+};
 pub use verify::{Check, Request, Summary, Verdict, verify};
 
 /// ECDSA signature on P-384 over the manifest, DER.
 pub const SIGNATURE_NAME: &str = "manifest.json.sig";
 /// Signature of minisign over the manifest.
 pub const MINISIGN_NAME: &str = "manifest.json.minisig";
+/// The endorsement that AKS verifiers read (V1), in base64.
+pub const ENDORSEMENT_NAME: &str = "reference-info-base64";
+/// The endorsement in its second form (V2), in base64.
+pub const ENDORSEMENT_V2_NAME: &str = "reference-info-v2-base64";
 /// The publishers' statement.
 pub const PROVENANCE_NAME: &str = "provenance.dsse.json";
 

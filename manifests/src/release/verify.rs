@@ -1,5 +1,6 @@
 //! Whether a release is what a relying party's policy accepts: offline, one check after the other.
 
+mod endorsements;
 mod history;
 mod rebuilders;
 
@@ -12,8 +13,8 @@ use serde::Serialize;
 
 use super::draft::{check_artifact, production};
 use super::{
-    MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME, ReleaseError, SIGNATURE_NAME, facts, signed_name,
-    sums,
+    ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME,
+    ReleaseError, SIGNATURE_NAME, facts, signed_name, sums,
 };
 use crate::dsse::Envelope;
 use crate::file_problem::expect;
@@ -160,6 +161,7 @@ impl Verifier<'_> {
         self.root_file_system(&manifest)?;
         self.guests(&manifest)?;
         self.signed_guest(&manifest, &names)?;
+        self.endorsements(&manifest, &names)?;
         self.rebuilders(&manifest, &names)
     }
 

@@ -6,6 +6,7 @@ use guestmark_manifests::folder::Folder;
 use guestmark_manifests::policy::Policy;
 use guestmark_manifests::release::{Check, Request, Summary, Verdict, verify};
 use guestmark_manifests::state::State;
+use guestmark_manifests::{FileProblem, Problem};
 use serde::Serialize;
 
 use crate::args::VerifyRelease;
@@ -28,9 +29,14 @@ struct Document {
 #[derive(Debug, Serialize)]
 struct Failure {
     file: String,
-    field: String,
-    expected: String,
-    found: String,
+    #[serde(flatten)]
+    problem: Problem,
+}
+
+impl From<FileProblem> for Failure {
+    fn from(FileProblem { file, problem }: FileProblem) -> Self {
+        Self { file, problem }
+    }
 }
 
 pub(super) fn run(args: &VerifyRelease, output: &Output) -> anyhow::Result<Outcome> {
@@ -78,12 +84,7 @@ impl Document {
             accepted: verdict.failure.is_none(),
             release: verdict.release,
             checks: verdict.checks,
-            failure: verdict.failure.map(|problem| Failure {
-                file: problem.file,
-                field: problem.field,
-                expected: problem.expected,
-                found: problem.found,
-            }),
+            failure: verdict.failure.map(Failure::from),
             not_checked: verdict.not_checked,
         }
     }
@@ -97,13 +98,12 @@ impl Document {
                 &format!("{}: {}", check.name, check.proved),
             ));
         }
-        if let Some(Failure {
-            file,
-            field,
-            expected,
-            found,
-        }) = &self.failure
-        {
+        if let Some(Failure { file, problem }) = &self.failure {
+            let Problem {
+                field,
+                expected,
+                found,
+            } = problem;
             text.push_str(&wrap("  BAD   ", &format!("{file}: {field}")));
             text.push_str(&wrap("        expected ", expected));
             text.push_str(&wrap("        found ", found));
