@@ -21,7 +21,7 @@ mod targets;
 /// A target's name, and what it does with an input.
 type Target = (&'static str, fn(&[u8]));
 
-/// The targets, as `fuzz/Cargo.toml` names them.
+/// The targets of `fuzz/Cargo.toml` for files that are measured.
 const TARGETS: [Target; 6] = [
     ("bzimage", targets::bzimage),
     ("firmware", targets::firmware),
@@ -46,8 +46,18 @@ fn every_target_takes_its_whole_corpus() {
             run(&fs::read(&input).unwrap());
         }
     }
+}
+
+#[test]
+fn every_target_has_a_corpus_and_every_corpus_a_target() {
+    let manifest = fs::read_to_string(corpus("").join("../Cargo.toml")).unwrap();
+    let targets = manifest.split("[[bin]]\nname = \"").skip(1);
+    let mut targets: Vec<_> = targets.filter_map(|rest| rest.split('"').next()).collect();
+    targets.sort_unstable();
     let folders = fs::read_dir(corpus("")).unwrap();
-    assert_eq!(folders.count(), TARGETS.len());
+    let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().file_name()).collect();
+    folders.sort_unstable();
+    assert_eq!(folders, targets);
 }
 
 #[test]
