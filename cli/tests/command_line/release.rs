@@ -626,7 +626,7 @@ fn what_a_publisher_says_wrongly_is_found_in_the_files() {
             manifest.guests[0].variant = "debug".to_owned();
             manifest.guests[1].variant = "production".to_owned();
         },
-        "tiny.signed.igvm: file: expected nothing of this name, found a file",
+        "tiny-debug.corim: file: expected a file, found nothing",
     );
     again(
         |manifest| manifest.verity.salt = "00".to_owned(),

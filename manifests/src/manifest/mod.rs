@@ -256,3 +256,6 @@ pub fn policy_bits(text: &str) -> Option<u64> {
     let bits = u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()?;
     (format!("{bits:#x}") == text).then_some(bits)
 }
+
+#[cfg(test)]
+mod tests;

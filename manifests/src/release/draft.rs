@@ -13,6 +13,7 @@ use super::{
     Place, ReleaseError, SIGNATURE_NAME, facts, sums,
 };
 use crate::dsse::Envelope;
+use crate::endorsement::corim::launch_measurement;
 use crate::endorsement::{self, Claims, Version};
 use crate::folder::Folder;
 use crate::manifest::{Artifact, Guest, MANIFEST_NAME, Manifest};
@@ -311,6 +312,8 @@ impl Draft {
             };
             let signature = signatures.over(&message, key)?;
             files.insert(SIGNATURE_NAME.to_owned(), signature.to_der());
+            let corim = launch_measurement(block.launch_digest, self.manifest.identity.uvm_svn);
+            files.insert(corim_name(&production(&self.manifest)?.file), corim);
             let (name, igvm) = self.signed_igvm(block, key, signatures)?;
             files.insert(name, igvm);
         }
@@ -461,4 +464,10 @@ pub fn signed_name(file: &str) -> String {
         Some((stem, extension)) => format!("{stem}.signed.{extension}"),
         None => format!("{file}.signed"),
     }
+}
+
+/// The name of the CoRIM document of an IGVM file: `guest.igvm` has `guest.corim`.
+pub fn corim_name(file: &str) -> String {
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    format!("{stem}.corim")
 }

@@ -17,7 +17,7 @@ use crate::signer::SignerError;
 
 pub use content::{Content, Place};
 pub use draft::{
-    Draft, DraftEnvelope, Endorser, Message, Minisign, Release, Signatures, signed_name,
+    Draft, DraftEnvelope, Endorser, Message, Minisign, Release, Signatures, corim_name, signed_name,
 };
 pub use verify::{Check, Request, Summary, Verdict, verify};
 

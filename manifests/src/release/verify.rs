@@ -14,9 +14,10 @@ use serde::Serialize;
 use super::draft::{check_artifact, production};
 use super::{
     ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME,
-    ReleaseError, SIGNATURE_NAME, facts, signed_name, sums,
+    ReleaseError, SIGNATURE_NAME, corim_name, facts, signed_name, sums,
 };
 use crate::dsse::Envelope;
+use crate::endorsement::corim::launch_measurement;
 use crate::file_problem::expect;
 use crate::folder::Folder;
 use crate::manifest::{self, Artifact, MANIFEST_NAME, Manifest, name};
@@ -160,7 +161,8 @@ impl Verifier<'_> {
         self.artifacts(&manifest, &names)?;
         self.root_file_system(&manifest)?;
         self.guests(&manifest)?;
-        self.signed_guest(&manifest, &names)?;
+        self.signed_guest(&manifest)?;
+        self.corim(&manifest)?;
         self.endorsements(&manifest, &names)?;
         self.rebuilders(&manifest, &names)
     }
@@ -343,12 +345,15 @@ impl Verifier<'_> {
             sums::SUMS_NAME,
         ];
         required.extend(ours.map(str::to_owned));
+        let file = &production(manifest)?.file;
+        required.extend([signed_name(file), corim_name(file)]);
         if let Some(missing) = required.difference(&names).next() {
             return Err(FileProblem::new(missing, "file", "a file", "nothing").into());
         }
-        let signed = signed_name(&production(manifest)?.file);
-        let optional =
-            |name: &str| name == MINISIGN_NAME || name == signed || rebuilders::of(name).is_some();
+        let optional = |name: &str| {
+            let known = [MINISIGN_NAME, ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME];
+            known.contains(&name) || rebuilders::of(name).is_some()
+        };
         if let Some(extra) = names.difference(&required).find(|name| !optional(name)) {
             let extra = extra.escape_debug();
             return Err(FileProblem::new(extra, "file", "nothing of this name", "a file").into());
@@ -449,13 +454,9 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn signed_guest(&mut self, manifest: &Manifest, names: &BTreeSet<String>) -> Checked {
+    fn signed_guest(&mut self, manifest: &Manifest) -> Checked {
         let guest = production(manifest)?;
         let name = signed_name(&guest.file);
-        if !names.contains(&name) {
-            self.not_checked(format!("signed ID block: there is no {name}"));
-            return Ok(());
-        }
         let signed = self.folder.read(&name, facts::MAX_IGVM)?;
         let wrong = |field, expected: &str, found: String| {
             ReleaseError::from(FileProblem::new(&name, field, expected, found))
@@ -490,6 +491,21 @@ impl Verifier<'_> {
         })?;
         let proved = format!("{name}: {} with its ID block, signed by {key}", guest.file);
         self.passed("signed ID block", proved);
+        Ok(())
+    }
+
+    fn corim(&mut self, manifest: &Manifest) -> Checked {
+        let guest = production(manifest)?;
+        let name = corim_name(&guest.file);
+        let svn = manifest.identity.uvm_svn;
+        if self.folder.read(&name, MAX_SIGNED)? != launch_measurement(guest.launch_digest, svn) {
+            let expected = "the document for this launch digest and SVN";
+            return Err(FileProblem::new(name, "content", expected, "other bytes").into());
+        }
+        self.passed(
+            "CoRIM",
+            format!("{name}: gives the launch digest SVN {svn}; it is not signed"),
+        );
         Ok(())
     }
 }
