@@ -193,7 +193,10 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        read::<Value>(text.as_bytes(), "f").unwrap_err().found
+        read::<Value>(text.as_bytes(), "f")
+            .unwrap_err()
+            .problem
+            .found
     }
 
     #[test]

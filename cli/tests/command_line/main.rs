@@ -23,6 +23,7 @@ mod measured_file;
 mod pack;
 mod release;
 mod release_docs;
+mod release_trust;
 mod release_verifiers;
 mod report;
 mod rpm;

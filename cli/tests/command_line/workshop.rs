@@ -264,3 +264,10 @@ pub(crate) fn publish_again(folder: &Path, change: impl FnOnce(&mut Manifest)) {
     shell(&release, "minisign -S -s ../minisign.key -m manifest.json");
     list_again(&release);
 }
+
+/// Holds that one change of a good release leads to this refusal.
+pub(crate) fn changed(change: impl FnOnce(&Path), message: &str) {
+    let folder = workshop();
+    change(folder.path());
+    assert_eq!(failure(folder.path(), &[]), message);
+}
