@@ -3,16 +3,13 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::guestmark;
 use crate::schema::conforms;
 use crate::workshop::{
-    POLICY, failure, list_again, proved, publish_again, rebuild, replace, seal, shell, verify,
-    workshop,
+    changed, failure, list_again, proved, publish_again, replace, shell, verify, workshop,
 };
-use crate::{guestmark, refused};
 
 #[test]
 fn a_release_is_accepted_and_each_check_says_what_it_proved() {
