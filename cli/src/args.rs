@@ -309,11 +309,15 @@ pub(crate) struct Measure {
 Examples:
   guestmark inspect kata-containers.img
   guestmark inspect kata-containers-igvm.img
+  guestmark inspect kata-containers-igvm.img --disk kata-containers.img
   guestmark inspect rootfs.erofs --json")]
 pub(crate) struct Inspect {
-    /// An IGVM file, a disk image, an EROFS image, an initrd, an ID block or a bzImage
+    /// An IGVM file, a disk image, an EROFS or ext4 image, an initrd, an ID block or a bzImage
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+    /// Check that this disk image is the one whose root hash the IGVM file measures
+    #[arg(long, value_name = "DISK", value_hint = ValueHint::FilePath)]
+    pub(crate) disk: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod openpgp;
 mod resolve;
 pub mod rpm;
 mod solver;
+mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transport;
@@ -21,5 +22,6 @@ pub use openpgp::{Keys, SignatureError};
 pub(crate) use resolve::World;
 pub use resolve::{ResolveError, Versions, resolve};
 pub use solver::Unsatisfiable;
+pub use source::IndexError;
 pub use transport::DownloadError;
 pub(crate) use transport::Transport;

@@ -14,7 +14,7 @@ use crate::initrd::InitrdError;
 use crate::lock::LockError;
 use crate::output::OutputError;
 use crate::package::{FormatError, PackageError};
-use crate::recipe::RecipeError;
+use crate::recipe::{CompanionError, RecipeError};
 use crate::rules::RuleError;
 use crate::store::StoreError;
 
@@ -27,6 +27,8 @@ use crate::store::StoreError;
 pub enum BuildError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    #[error(transparent)]
+    Companion(#[from] CompanionError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]

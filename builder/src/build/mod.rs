@@ -3,8 +3,10 @@
 mod error;
 mod guest;
 mod packages;
+mod recipe_archive;
 mod records;
 mod root;
+mod sbom;
 mod variants;
 
 use std::path::{Path, PathBuf};
@@ -25,11 +27,16 @@ pub use records::{Measurement, Variant, VerityRecord};
 
 use packages::OpenedSets;
 use records::Origins;
+use sbom::Sbom;
 
 /// The file that says a directory is the output of a build.
 pub const MEASUREMENT_NAME: &str = "measurement.json";
 /// The file that says where every byte comes from.
 pub const ORIGINS_NAME: &str = "origins.json";
+/// The list of what the guest is made of.
+pub const SBOM_NAME: &str = "sbom.spdx.json";
+/// The archive of the recipe, its lock and the files that it names.
+pub const RECIPE_ARCHIVE_NAME: &str = "recipe.tar";
 
 /// What to build, and where.
 #[derive(Debug)]
@@ -116,6 +123,8 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     );
     write_json(&output, MEASUREMENT_NAME, &measurement)?;
     write_json(&output, ORIGINS_NAME, &origins)?;
+    write_json(&output, SBOM_NAME, &Sbom::new(&recipe, &lock))?;
+    recipe_archive::write(&recipe, output.create(RECIPE_ARCHIVE_NAME)?)?;
     progress.step("Writing to disk");
     let artifacts = output.commit()?;
     Ok(Build {

@@ -10,15 +10,15 @@ const MAX_LINKS: usize = 40;
 
 /// Where a path leads.
 #[derive(Debug)]
-pub(super) struct Resolved {
+pub(crate) struct Resolved {
     /// Every directory and link on the way, then what the path names.
     steps: Vec<TreePath>,
     /// What the path names, free of links.
-    pub(super) path: TreePath,
+    pub(crate) path: TreePath,
 }
 
 /// Follows `path` through the links of `tree`. `None` if it leads to nothing, or in circles.
-pub(super) fn resolve(tree: &Tree, path: &[u8]) -> Option<Resolved> {
+pub(crate) fn resolve(tree: &Tree, path: &[u8]) -> Option<Resolved> {
     let split = |path: &[u8]| -> Vec<Vec<u8>> {
         path.split(|&byte| byte == b'/')
             .map(<[u8]>::to_vec)

@@ -13,6 +13,7 @@ use std::io::Write;
 use crate::recipe::{Compression, Initrd, Recipe};
 use crate::tree::{Content, Device, Metadata, Node, NodeKind, Origin, Tree, TreePath};
 
+pub(crate) use copy::resolve;
 pub use error::{InitrdError, WriteError};
 
 /// The gzip level. The kernel takes any; more makes no difference that matters.

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use guestmark_measure::id_block::IdBlockError;
 use guestmark_measure::igvm::IgvmError;
 
-use super::disk::GptError;
+use super::disk::{GptError, MbrError};
 use super::erofs::ErofsError;
+use super::ext4::Ext4Error;
 use super::initrd::InitrdError;
 use crate::igvm::bzimage::BzImageError;
+use crate::verity::VerityError;
 
 /// Why a file cannot be inspected.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +29,8 @@ pub enum InspectError {
     /// No known magic number.
     #[error(
         "{path}: not an artifact that can be inspected; those are IGVM files, disk images with a \
-         GPT, EROFS images, initrds (cpio, plain or with gzip or zstd), ID blocks of 96 bytes and \
-         kernels (bzImage)", path = .path.display()
+         GPT or an MBR, EROFS and ext4 images, initrds (cpio, plain or with gzip or zstd), ID \
+         blocks of 96 bytes and kernels (bzImage)", path = .path.display()
     )]
     Unknown {
         /// The file.
@@ -65,6 +67,22 @@ pub enum InspectError {
         /// What is wrong.
         source: GptError,
     },
+    /// A disk image with a damaged MBR.
+    #[error("{path}: disk image: {source}", path = .path.display())]
+    MbrDisk {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: MbrError,
+    },
+    /// An ext file system that is damaged, or that the library cannot read.
+    #[error("{path}: {source}", path = .path.display())]
+    Ext4 {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Ext4Error,
+    },
     /// An EROFS image that is damaged, or of a form that is not understood.
     #[error("{path}: {source}", path = .path.display())]
     Erofs {
@@ -97,4 +115,27 @@ pub enum InspectError {
         /// What is wrong.
         source: BzImageError,
     },
+    /// A file that was to be a disk and has no partition table.
+    #[error(
+        "{path}: {found}, expected a disk image; give the IGVM file first, and to --disk the disk \
+         that the guest starts from", path = .path.display()
+    )]
+    NotADisk {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+    },
+    /// The file to hold a disk against is no IGVM file.
+    #[error(
+        "{path}: not an IGVM file; --disk holds a disk against the command line that an IGVM file \
+         measures", path = .path.display()
+    )]
+    NotIgvm {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Hashing data and hash tree failed.
+    #[error(transparent)]
+    Verity(#[from] VerityError),
 }

@@ -2,7 +2,7 @@
 
 use guestmark_measure::id_block::IdBlock;
 
-use super::{disk, initrd};
+use super::{disk, ext4, initrd};
 
 /// Bytes from the start of a file that are enough to tell formats apart.
 pub(super) const START: u64 = 8192;
@@ -18,7 +18,9 @@ pub(super) enum Format {
         /// In bytes.
         sector_size: u64,
     },
+    MbrDisk,
     Erofs,
+    Ext4,
     Kernel,
     Initrd,
     IdBlock,
@@ -41,6 +43,13 @@ impl Format {
         }
         if has(BZIMAGE_MAGIC) {
             return Some(Self::Kernel);
+        }
+        if ext4::is_ext4(start) {
+            return Some(Self::Ext4);
+        }
+        // Weak magic numbers come last.
+        if disk::mbr::is_mbr(start) {
+            return Some(Self::MbrDisk);
         }
         if initrd::is_initrd(start) {
             return Some(Self::Initrd);

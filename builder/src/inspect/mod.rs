@@ -4,12 +4,14 @@
 mod disk;
 mod erofs;
 mod error;
+mod ext4;
 mod format;
 mod id_block;
 mod igvm;
 mod initrd;
 mod kernel;
 mod listing;
+mod measured_disk;
 mod policy;
 mod text;
 
@@ -25,11 +27,12 @@ use guestmark_measure::id_block::IdBlock;
 use serde::Serialize;
 
 pub use disk::{
-    DiskFacts, GptError, HashTreeCheck, HashTreeFacts, PartitionContent, PartitionFacts,
-    SuperblockFacts,
+    DiskFacts, GptError, HashTreeCheck, HashTreeFacts, MbrDiskFacts, MbrError, MbrPartitionFacts,
+    PartitionContent, PartitionFacts, SuperblockFacts,
 };
 pub use erofs::{ErofsError, ErofsFacts, ErofsSuperblock};
 pub use error::InspectError;
+pub use ext4::{Ext4Error, Ext4Facts, Ext4Superblock};
 pub use id_block::IdBlockFacts;
 pub use igvm::{
     CommandLine, E820Range, IgvmFacts, InitrdRange, KeyFacts, LinuxFacts, MemoryRange, OtherHeader,
@@ -39,6 +42,7 @@ pub use igvm::{
 pub use initrd::{Compression, InitrdError, InitrdFacts, Segment};
 pub use kernel::{Compressed, KernelCompression, KernelFacts};
 pub use listing::{DeviceNumber, Entry, FileType, ListingTooLarge, Mode};
+pub use measured_disk::{MeasuredDiskFacts, UnmeasuredRange, hold_against_disk};
 pub use policy::Policy;
 pub use text::Hex;
 
@@ -56,10 +60,14 @@ const KERNEL_LIMIT: u64 = 512 << 20;
 pub enum Inspection {
     /// An IGVM file.
     Igvm(Box<IgvmFacts>),
-    /// A disk image.
+    /// A disk image with a GUID partition table.
     Disk(DiskFacts),
+    /// A disk image with an MBR.
+    MbrDisk(MbrDiskFacts),
     /// An EROFS image.
     Erofs(ErofsFacts),
+    /// An ext2, ext3 or ext4 file system.
+    Ext4(Ext4Facts),
     /// An initrd.
     Initrd(InitrdFacts),
     /// An ID block.
@@ -70,7 +78,7 @@ pub enum Inspection {
 
 /// Says what the artifact at `path` holds.
 ///
-/// IGVM files and kernels are read into memory; of disk images, EROFS images and initrds only the
+/// IGVM files and kernels are read into memory; of disk images, file systems and initrds only the
 /// list of files is kept. A hash tree that a disk image has is checked against the data, which
 /// reads all of it.
 ///
@@ -99,6 +107,20 @@ pub fn inspect(path: &Path) -> Result<Inspection, InspectError> {
             Format::Disk { sector_size } => {
                 let facts = DiskFacts::read(file, length, sector_size);
                 Inspection::Disk(facts.map_err(|source| InspectError::Disk {
+                    path: path(),
+                    source,
+                })?)
+            }
+            Format::MbrDisk => {
+                let facts = MbrDiskFacts::read(file, length);
+                Inspection::MbrDisk(facts.map_err(|source| InspectError::MbrDisk {
+                    path: path(),
+                    source,
+                })?)
+            }
+            Format::Ext4 => {
+                let facts = Ext4Facts::read(file.into(), length);
+                Inspection::Ext4(facts.map_err(|source| InspectError::Ext4 {
                     path: path(),
                     source,
                 })?)

@@ -272,8 +272,8 @@ fn what_is_none_of_them_is_refused_with_all_that_could_be() {
         assert_eq!(
             refused(bytes),
             "not an artifact that can be inspected; those are IGVM files, disk images with a \
-             GPT, EROFS images, initrds (cpio, plain or with gzip or zstd), ID blocks of 96 \
-             bytes and kernels (bzImage)"
+             GPT or an MBR, EROFS and ext4 images, initrds (cpio, plain or with gzip or zstd), ID \
+             blocks of 96 bytes and kernels (bzImage)"
         );
     }
 }

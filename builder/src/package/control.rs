@@ -97,6 +97,7 @@ pub(super) fn read(entries: &[Entry], locked: &LockedPackage) -> Result<Control,
                 .collect(),
             entries: Vec::new(),
             owners: Vec::new(),
+            shares_equal_files: false,
         },
         installed_size,
     })

@@ -32,6 +32,8 @@ pub struct OpenedPackage {
     pub entries: Vec<Entry>,
     /// Whose entries are that belong to a name instead of a number; an RPM package has no numbers.
     pub owners: Vec<NamedOwner>,
+    /// Whether another package may bring an equal file to the same path, as rpm allows.
+    pub shares_equal_files: bool,
 }
 
 /// An entry that belongs to a user and a group by name.
@@ -56,6 +58,7 @@ impl OpenedPackage {
         Part {
             origin: self.origin(),
             entries: self.entries,
+            shares_equal_files: self.shares_equal_files,
         }
     }
 }
@@ -80,8 +83,10 @@ pub enum MaintainerScript {
     Scriptlet {
         /// When it runs: `post`, `triggerin on bash`.
         kind: String,
-        /// What runs it: `/bin/sh`, `<lua>`.
+        /// What runs it, with its arguments: `/bin/sh`, `<lua>`.
         interpreter: String,
+        /// What that reads; empty where the interpreter alone does the work.
+        text: String,
     },
 }
 

@@ -1,5 +1,6 @@
 //! Files that stand beside a recipe and that it names.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::Recipe;
@@ -16,6 +17,18 @@ pub struct CompanionError {
 }
 
 impl Recipe {
+    /// The files beside the recipe that it names.
+    pub fn companions(&self) -> BTreeSet<PathBuf> {
+        let keys = self.archives.values().flat_map(|archive| &archive.keys);
+        let init = self.initrd.iter().map(|initrd| &initrd.init);
+        let sources = self
+            .rootfs
+            .file
+            .iter()
+            .filter_map(|file| file.source.as_ref());
+        keys.chain(init).chain(sources).cloned().collect()
+    }
+
     /// The content of a file beside the recipe. It must lie inside the recipe's folder, links
     /// resolved: anything else would be a file of the host.
     ///

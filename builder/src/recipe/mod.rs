@@ -17,8 +17,8 @@ pub use guestmark_output::FileName;
 pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
 pub use platform::{Memory, ParseMemoryError, Platform};
 pub use rootfs::{
-    AddedDirectory, AddedFile, AddedLink, Group, KeepOnly, Mode, ParseModeError, Rootfs, Systemd,
-    User,
+    AddedDirectory, AddedFile, AddedLink, Alternative, CaTrust, Group, KeepOnly, Mode, Move,
+    ParseModeError, Purpose, Rootfs, ScriptletRule, Systemd, TrustBundle, User,
 };
 
 /// A recipe that cannot be used.
@@ -245,7 +245,7 @@ pub enum Layout {
 }
 
 impl Recipe {
-    /// The recipe's file name.
+    /// The recipe's name in its folder.
     pub const FILE_NAME: &str = "recipe.toml";
 
     /// Reads `recipe.toml` of `folder`.

@@ -69,8 +69,10 @@ impl fmt::Debug for Mode {
 }
 
 /// The root file system. Its rules run in the order of these fields: merged-/usr links first,
-/// then packages, then `keep-only`, `remove`, `directory`, `file`, `link`, users and groups,
-/// and systemd last.
+/// then packages, then `move`, so that the next rules can take what is left of the folders that
+/// something moved out of: `keep-only`, `remove`, `remove-if-present`. What is added follows:
+/// `directory`, `file`, `link`, `alternative`, users and groups with their shadow files, `shells`,
+/// `ca-trust`, and systemd last.
 ///
 /// Paths and globs are those of the guest, with or without a leading slash. In a glob `*` and `?`
 /// stop at slashes, `**` does not, and `{a,b}` stands for one glob each. A rule may replace a
@@ -86,9 +88,16 @@ pub struct Rootfs {
     #[serde(default)]
     pub merged_usr: BTreeMap<String, String>,
     /// What stands in for each package's maintainer scripts. A package that has scripts and is
-    /// not named here stops the build.
+    /// not named here stops the build, unless `scriptlet` answers for all of them.
     #[serde(default)]
     pub maintainer_scripts: BTreeMap<String, String>,
+    /// What stands in for the scriptlets of RPM packages, those of the kernel and of the initrd
+    /// as well.
+    #[serde(default)]
+    pub scriptlet: Vec<ScriptletRule>,
+    /// Files and directories of packages that go to another place.
+    #[serde(default, rename = "move")]
+    pub moves: Vec<Move>,
     /// Directories of which only some files are kept.
     #[serde(default)]
     pub keep_only: Vec<KeepOnly>,
@@ -96,6 +105,9 @@ pub struct Rootfs {
     /// is an error: it is out of date.
     #[serde(default)]
     pub remove: Vec<String>,
+    /// Globs of what is removed where it is there. One that matches nothing is no error.
+    #[serde(default)]
+    pub remove_if_present: Vec<String>,
     /// Directories added.
     #[serde(default)]
     pub directory: Vec<AddedDirectory>,
@@ -105,17 +117,56 @@ pub struct Rootfs {
     /// Symbolic links added.
     #[serde(default)]
     pub link: Vec<AddedLink>,
+    /// What update-alternatives(1) would have chosen.
+    #[serde(default)]
+    pub alternative: Vec<Alternative>,
     /// The lines of `/etc/passwd`.
     #[serde(default)]
     pub user: Vec<User>,
     /// The lines of `/etc/group`.
     #[serde(default)]
     pub group: Vec<Group>,
+    /// Whether `/etc/shadow` and `/etc/gshadow` are written (mode 0000, every account locked, no
+    /// date), and `/etc/passwd` and `/etc/group` point to them.
+    #[serde(default)]
+    pub shadow: bool,
+    /// The lines of `/etc/shells`: programs of the tree.
+    #[serde(default)]
+    pub shells: Vec<String>,
+    /// Bundles of trusted certificates, as update-ca-trust(8) makes them.
+    pub ca_trust: Option<CaTrust>,
     /// What systemd starts.
     pub systemd: Option<Systemd>,
     /// Seconds since 1970-01-01T00:00:00Z that every file of the image carries as its time.
     #[serde(default)]
     pub timestamp: u64,
+}
+
+/// What answers for scriptlets or triggers of RPM packages, none of which runs. A scriptlet is
+/// answered for when each of its commands is covered by a rule for its package and its kind.
+///
+/// In these globs `*` and `?` match any character, slashes and newlines too.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ScriptletRule {
+    /// Globs over the names of packages; any package unless given.
+    pub packages: Option<Vec<String>>,
+    /// Globs over when it runs (`post`, `triggerin on *`); any kind unless given.
+    pub kinds: Option<Vec<String>>,
+    /// Globs over single commands of the text; whatever it does unless given.
+    pub commands: Option<Vec<String>>,
+    /// Why the guest does without, or which rule stands in. Not empty.
+    pub because: String,
+}
+
+/// A file, link or directory of a package that goes to another place, with all it holds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Move {
+    /// Where the package puts it.
+    pub from: String,
+    /// Where it goes; parents that are missing are made with mode 0755.
+    pub to: String,
 }
 
 /// A directory of which only some files are kept, at any depth below it. A directory that a glob
@@ -177,6 +228,18 @@ pub struct AddedLink {
     pub target: String,
 }
 
+/// The two links of update-alternatives(1): `link` to `/etc/alternatives/NAME`, and that to `path`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Alternative {
+    /// The name in `/etc/alternatives`.
+    pub name: String,
+    /// The generic path (`/usr/sbin/iptables`).
+    pub link: String,
+    /// What it stands for, which must exist.
+    pub path: String,
+}
+
 /// A line of `/etc/passwd`, which is sorted by id. Nobody has a password.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -204,6 +267,58 @@ pub struct Group {
     /// Users in the group besides those whose primary group it is.
     #[serde(default)]
     pub members: Vec<String>,
+}
+
+/// Bundles of trusted certificates, as update-ca-trust(8) makes them, but sorted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CaTrust {
+    /// Folders or files of certificates, the folders of p11-kit unless given. Each folder may have
+    /// `anchors` and `blocklist`.
+    #[serde(default = "CaTrust::default_sources")]
+    pub sources: Vec<String>,
+    /// What is written; the bundle for TLS servers unless given.
+    #[serde(default = "CaTrust::default_bundles")]
+    pub bundles: Vec<TrustBundle>,
+}
+
+impl CaTrust {
+    fn default_sources() -> Vec<String> {
+        ["/usr/share/pki/ca-trust-source", "/etc/pki/ca-trust/source"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    fn default_bundles() -> Vec<TrustBundle> {
+        vec![TrustBundle {
+            purpose: Purpose::ServerAuth,
+            path: "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem".to_owned(),
+        }]
+    }
+}
+
+/// A PEM file of the certificates that are trusted for one purpose.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrustBundle {
+    /// What the certificates are trusted for.
+    pub purpose: Purpose,
+    /// Where; parents that are missing are made with mode 0755.
+    pub path: String,
+}
+
+/// What a certificate authority is trusted for, in the words of trust(1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// TLS servers.
+    ServerAuth,
+    /// TLS clients.
+    ClientAuth,
+    /// Mail.
+    Email,
+    /// Code.
+    CodeSigning,
 }
 
 /// What systemd starts: the links that `systemctl enable` would have made.

@@ -1,21 +1,40 @@
-//! `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
+//! `/etc/passwd` and `/etc/group` (passwd(5), group(5)), and their shadow files (shadow(5),
+//! gshadow(5)).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::RuleError;
 use super::place::{parse_path, put};
-use crate::recipe::{Group, User};
+use crate::recipe::{Group, Rootfs, User};
 use crate::tree::{Content, Metadata, Node, NodeKind, Origin, Tree};
 
 const USER: &str = "rootfs.user";
 const GROUP: &str = "rootfs.group";
+const SHADOW: &str = "rootfs.shadow";
 
-/// Writes both files, sorted by id. A recipe without users and groups gets none.
-pub(super) fn apply(tree: &mut Tree, users: &[User], groups: &[Group]) -> Result<(), RuleError> {
+/// Writes the files, sorted by id. A recipe without users and groups gets none.
+///
+/// With `shadow` the passwords are where pwconv(8) and grpconv(8) put them. The date of the last
+/// change stays empty: there was none, and a date would be the build's.
+pub(super) fn apply(tree: &mut Tree, rootfs: &Rootfs) -> Result<(), RuleError> {
+    let Rootfs {
+        user: users,
+        group: groups,
+        shadow,
+        ..
+    } = rootfs;
     if users.is_empty() && groups.is_empty() {
-        return Ok(());
+        return match shadow {
+            true => Err(account(
+                SHADOW,
+                format!("there is no {USER} and no {GROUP} to write it for"),
+            )),
+            false => Ok(()),
+        };
     }
+    // "*" is no password's hash: nobody logs in with one. "x" says that it stands elsewhere.
+    let password = if *shadow { 'x' } else { '*' };
     let groups = by_id(GROUP, groups, |group| (&group.name, group.gid))?;
     let users = by_id(USER, users, |user| (&user.name, user.uid))?;
     let mut passwd = String::new();
@@ -41,8 +60,10 @@ pub(super) fn apply(tree: &mut Tree, users: &[User], groups: &[Group]) -> Result
                 ));
             }
         }
-        // "*" is no password's hash: nobody logs in with one.
-        let _ = writeln!(passwd, "{name}:*:{uid}:{gid}:{name}:{home}:{shell}");
+        let _ = writeln!(
+            passwd,
+            "{name}:{password}:{uid}:{gid}:{name}:{home}:{shell}"
+        );
     }
     let mut group_file = String::new();
     for group in groups.values() {
@@ -55,15 +76,26 @@ pub(super) fn apply(tree: &mut Tree, users: &[User], groups: &[Group]) -> Result
             }
         }
         let Group { name, gid, members } = group;
-        let _ = writeln!(group_file, "{name}:*:{gid}:{}", members.join(","));
+        let _ = writeln!(group_file, "{name}:{password}:{gid}:{}", members.join(","));
     }
-    for (rule, path, text) in [
-        (USER, "etc/passwd", passwd),
-        (GROUP, "etc/group", group_file),
-    ] {
+    let mut files = vec![
+        (USER, "etc/passwd", passwd, 0o644),
+        (GROUP, "etc/group", group_file, 0o644),
+    ];
+    if *shadow {
+        let users = users
+            .values()
+            .map(|user| format!("{}:*:::::::\n", user.name));
+        let groups = groups
+            .values()
+            .map(|group| format!("{}:*::{}\n", group.name, group.members.join(",")));
+        files.push((SHADOW, "etc/shadow", users.collect(), 0));
+        files.push((SHADOW, "etc/gshadow", groups.collect(), 0));
+    }
+    for (rule, path, text, mode) in files {
         let node = Node {
             kind: NodeKind::File(Content::bytes(text.as_bytes())),
-            metadata: Metadata::root_owned(0o644),
+            metadata: Metadata::root_owned(mode),
             origin: Origin::rule(rule),
         };
         put(tree, rule, parse_path(rule, path)?, node)?;
@@ -116,7 +148,13 @@ fn account(rule: &'static str, reason: String) -> RuleError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
     use super::*;
+    use crate::archive::testing::run;
+    use crate::recipe::Recipe;
+    use crate::rules::MADE_UP_RECIPE;
 
     fn user(name: &str, uid: u32) -> User {
         User {
@@ -136,14 +174,66 @@ mod tests {
         }
     }
 
-    fn files(users: &[User], groups: &[Group]) -> Result<(String, String), String> {
+    fn apply_to_new(users: &[User], groups: &[Group], shadow: bool) -> Result<Tree, String> {
+        let mut rootfs = Recipe::parse(MADE_UP_RECIPE, Path::new("recipe.toml"))
+            .unwrap()
+            .rootfs;
+        rootfs.shadow = shadow;
+        rootfs.user = users.to_vec();
+        rootfs.group = groups.to_vec();
         let mut tree = Tree::new(Origin::rule("test"));
-        apply(&mut tree, users, groups).map_err(|error| error.to_string())?;
-        let read = |path| match &tree.get(&parse_path("test", path).unwrap()).unwrap().kind {
+        apply(&mut tree, &rootfs).map_err(|error| error.to_string())?;
+        Ok(tree)
+    }
+
+    fn read(tree: &Tree, path: &str) -> String {
+        match &tree.get(&parse_path("test", path).unwrap()).unwrap().kind {
             NodeKind::File(content) => String::from_utf8(content.to_vec().unwrap()).unwrap(),
             other => panic!("{other:?}"),
-        };
-        Ok((read("/etc/passwd"), read("/etc/group")))
+        }
+    }
+
+    fn files(users: &[User], groups: &[Group]) -> Result<(String, String), String> {
+        let tree = apply_to_new(users, groups, false)?;
+        Ok((read(&tree, "/etc/passwd"), read(&tree, "/etc/group")))
+    }
+
+    /// pwck(8) and grpck(8) find nothing wrong with them.
+    #[test]
+    fn shadow_files_lock_every_account_and_hold_no_date() {
+        let users = [user("nobody", 65534), user("root", 0)];
+        let groups = [group("nogroup", 65534, &["root"]), group("root", 0, &[])];
+        let tree = apply_to_new(&users, &groups, true).unwrap();
+        let expected = [
+            (
+                "passwd",
+                "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+                0o644,
+            ),
+            ("group", "root:x:0:\nnogroup:x:65534:root\n", 0o644),
+            ("shadow", "root:*:::::::\nnobody:*:::::::\n", 0),
+            ("gshadow", "root:*::\nnogroup:*::root\n", 0),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        for (name, text, mode) in expected {
+            let path = format!("/etc/{name}");
+            let text = text.replace("/bin/sh", "/usr/sbin/nologin");
+            assert_eq!(read(&tree, &path), text);
+            let node = tree.get(&parse_path("test", &path).unwrap()).unwrap();
+            assert_eq!(node.metadata.mode, mode, "{name}");
+            fs_err::write(file(name), text).unwrap();
+        }
+        run(Command::new("/usr/sbin/pwck")
+            .arg("-qr")
+            .args([file("passwd"), file("shadow")]));
+        run(Command::new("/usr/sbin/grpck")
+            .arg("-r")
+            .args([file("group"), file("gshadow")]));
+        assert_eq!(
+            apply_to_new(&[], &[], true).unwrap_err(),
+            "rootfs.shadow: there is no rootfs.user and no rootfs.group to write it for"
+        );
     }
 
     #[test]

@@ -18,6 +18,26 @@ pub enum RuleError {
         /// The packages, each with its version and scripts.
         packages: String,
     },
+    /// Packages bring scriptlets that no rule answers for.
+    #[error(
+        "rootfs.scriptlet: scriptlets never run here, and nothing stands in for these:{scriptlets}\n\
+         read them; for each command that is not covered add [[rootfs.scriptlet]] with packages, \
+         kinds, commands (globs, each may be left out) and because, or name the package in {table}"
+    )]
+    UnknownScriptlets {
+        /// The recipe's table for whole packages.
+        table: &'static str,
+        /// The scriptlets: package, version, kind, interpreter, text, commands not covered.
+        scriptlets: String,
+    },
+    /// A `[[rootfs.scriptlet]]` that says too little.
+    #[error("rootfs.scriptlet: rule {number}: {reason}")]
+    Scriptlet {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong.
+        reason: String,
+    },
     /// A line of `maintainer-scripts` that says nothing about any script.
     #[error("{table}: {package} {reason}")]
     Acknowledgement {
@@ -104,6 +124,14 @@ pub enum RuleError {
         /// Where that comes from.
         origin: Box<Origin>,
     },
+    /// A directory that would move into itself.
+    #[error("rootfs.move: {from} cannot go to {to}, which is the same or below it")]
+    MoveBelow {
+        /// What is moved.
+        from: TreePath,
+        /// Where it should go.
+        to: TreePath,
+    },
     /// An added file without text, or with two.
     #[error("rootfs.file: {path}: give exactly one of source and content")]
     Source {
@@ -119,6 +147,22 @@ pub enum RuleError {
         /// The rule.
         rule: &'static str,
         /// What does not fit.
+        reason: String,
+    },
+    /// A program that a rule names and that is not as the rule needs it.
+    #[error("{rule}: {path:?} {reason}")]
+    Program {
+        /// The rule.
+        rule: &'static str,
+        /// The path or name as the recipe writes it.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Certificates that cannot be read, or a bundle that would be empty.
+    #[error("rootfs.ca-trust: {reason}")]
+    CaTrust {
+        /// The file and what is wrong.
         reason: String,
     },
     /// A unit that cannot be enabled, masked or started.

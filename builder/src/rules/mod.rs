@@ -1,10 +1,14 @@
 //! What the recipe does to the unpacked packages, in place of their maintainer scripts.
 
 mod accounts;
+mod ca_trust;
+mod commands;
 mod error;
 mod owners;
 mod patterns;
 mod place;
+mod programs;
+mod scriptlets;
 mod scripts;
 mod systemd;
 mod unit_file;
@@ -30,12 +34,19 @@ pub fn root_tree(recipe: &Recipe, packages: Vec<OpenedPackage>) -> Result<Tree, 
     let rootfs = &recipe.rootfs;
     let table = "rootfs.maintainer-scripts";
     let mut tree = package_tree(recipe, table, &rootfs.maintainer_scripts, packages)?;
+    for rule in &rootfs.moves {
+        place::move_path(&mut tree, rule)?;
+    }
     for rule in &rootfs.keep_only {
         keep_only(&mut tree, rule)?;
     }
     let removed =
         Patterns::compile("rootfs.remove", &rootfs.remove)?.select(&tree, &TreePath::root())?;
     for path in &removed {
+        tree.remove(path);
+    }
+    let present = Patterns::compile("rootfs.remove-if-present", &rootfs.remove_if_present)?;
+    for path in &present.select_present(&tree) {
         tree.remove(path);
     }
     for added in &rootfs.directory {
@@ -47,7 +58,14 @@ pub fn root_tree(recipe: &Recipe, packages: Vec<OpenedPackage>) -> Result<Tree, 
     for added in &rootfs.link {
         place::link(&mut tree, added)?;
     }
-    accounts::apply(&mut tree, &rootfs.user, &rootfs.group)?;
+    for rule in &rootfs.alternative {
+        programs::alternative(&mut tree, rule)?;
+    }
+    accounts::apply(&mut tree, rootfs)?;
+    programs::shells(&mut tree, &rootfs.shells)?;
+    if let Some(rule) = &rootfs.ca_trust {
+        ca_trust::apply(&mut tree, rule)?;
+    }
     if let Some(systemd) = &rootfs.systemd {
         systemd::apply(&mut tree, systemd)?;
     }
@@ -109,7 +127,7 @@ fn package_tree(
     mut packages: Vec<OpenedPackage>,
 ) -> Result<Tree, RuleError> {
     owners::resolve(&recipe.rootfs, &mut packages)?;
-    scripts::check(table, acknowledged, &packages)?;
+    scripts::check(table, acknowledged, &recipe.rootfs.scriptlet, &packages)?;
     let links = MergedLinks::parse(&recipe.rootfs.merged_usr)?;
     let parts = packages.into_iter().map(OpenedPackage::into_part);
     Ok(merge::merge(&links, parts)?)

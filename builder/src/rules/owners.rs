@@ -145,6 +145,7 @@ mod tests {
                 user: "chrony".to_owned(),
                 group: group.to_owned(),
             }],
+            shares_equal_files: true,
         }
     }
 

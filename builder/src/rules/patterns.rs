@@ -57,6 +57,23 @@ impl Patterns {
         tree: &Tree,
         directory: &TreePath,
     ) -> Result<Vec<TreePath>, RuleError> {
+        let (selected, used) = self.find(tree, directory);
+        match used.iter().position(|used| !used) {
+            None => Ok(selected),
+            Some(stale) => Err(RuleError::Stale {
+                rule: self.rule,
+                pattern: self.texts[stale].clone(),
+            }),
+        }
+    }
+
+    /// As [`Patterns::select`], from the root, but globs may match nothing.
+    pub(super) fn select_present(&self, tree: &Tree) -> Vec<TreePath> {
+        self.find(tree, &TreePath::root()).0
+    }
+
+    /// What matches, and which globs match something.
+    fn find(&self, tree: &Tree, directory: &TreePath) -> (Vec<TreePath>, Vec<bool>) {
         let mut selected = Vec::new();
         let mut used = vec![false; self.texts.len()];
         let mut hits = Vec::new();
@@ -74,13 +91,7 @@ impl Patterns {
                 used[hit] = true;
             }
         }
-        match used.iter().position(|used| !used) {
-            None => Ok(selected),
-            Some(stale) => Err(RuleError::Stale {
-                rule: self.rule,
-                pattern: self.texts[stale].clone(),
-            }),
-        }
+        (selected, used)
     }
 }
 

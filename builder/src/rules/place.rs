@@ -1,12 +1,31 @@
 //! Directories, files and links that the recipe adds.
 
 use super::RuleError;
-use crate::recipe::{AddedDirectory, AddedFile, AddedLink, Recipe};
+use crate::recipe::{AddedDirectory, AddedFile, AddedLink, Move, Recipe};
 use crate::tree::{Content, Metadata, Node, NodeKind, Origin, Tree, TreeError, TreePath};
 
 /// A path as a rule writes it.
 pub(super) fn parse_path(rule: &'static str, path: &str) -> Result<TreePath, RuleError> {
     TreePath::parse(path.as_bytes()).map_err(|reason| RuleError::Path { rule, reason })
+}
+
+/// Moves a path with all it holds. Every inode keeps its origin, and hard links stay ones.
+pub(super) fn move_path(tree: &mut Tree, rule: &Move) -> Result<(), RuleError> {
+    const RULE: &str = "rootfs.move";
+    let from = parse_path(RULE, &rule.from)?;
+    let to = parse_path(RULE, &rule.to)?;
+    let place = |reason| RuleError::Place {
+        rule: RULE,
+        reason: Box::new(reason),
+    };
+    if from.is_root() || tree.get(&from).is_none() {
+        return Err(place(TreeError::Missing { path: from }));
+    }
+    if to.starts_with(&from) {
+        return Err(RuleError::MoveBelow { from, to });
+    }
+    make_parents(tree, RULE, &to)?;
+    tree.rename(&from, &to).map_err(place)
 }
 
 pub(super) fn directory(tree: &mut Tree, added: &AddedDirectory) -> Result<(), RuleError> {

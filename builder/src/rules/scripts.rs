@@ -1,19 +1,28 @@
-//! Maintainer scripts: none runs, and the recipe says of each package what stands in.
+//! Maintainer scripts: none runs, and the recipe says what stands in, of a package or, for the
+//! scriptlets of RPM packages, of single commands.
 
 use std::collections::BTreeMap;
 
-use super::RuleError;
-use crate::package::OpenedPackage;
+use super::{RuleError, scriptlets};
+use crate::package::{MaintainerScript, OpenedPackage};
+use crate::recipe::ScriptletRule;
 
-/// Checks that `acknowledged`, the recipe's `table`, names exactly the packages with scripts.
+/// Checks that `acknowledged`, the recipe's `table`, names only packages with scripts, and that it
+/// or `rules` answer for every script.
 pub(super) fn check(
     table: &'static str,
     acknowledged: &BTreeMap<String, String>,
+    rules: &[ScriptletRule],
     packages: &[OpenedPackage],
 ) -> Result<(), RuleError> {
-    let unknown: Vec<String> = packages
-        .iter()
-        .filter(|package| !package.scripts.is_empty() && !acknowledged.contains_key(&package.name))
+    scriptlets::check_rules(rules)?;
+    let open = || {
+        let unnamed = |package: &&OpenedPackage| !acknowledged.contains_key(&package.name);
+        packages.iter().filter(unnamed)
+    };
+    let scriptlet = |script: &_| matches!(script, MaintainerScript::Scriptlet { .. });
+    let unknown: Vec<String> = open()
+        .filter(|package| !package.scripts.iter().all(scriptlet))
         .map(|package| {
             let scripts: Vec<_> = package.scripts.iter().map(ToString::to_string).collect();
             format!(
@@ -29,6 +38,12 @@ pub(super) fn check(
             table,
             packages: unknown.join(", "),
         });
+    }
+    let scriptlets: String = open()
+        .map(|package| scriptlets::unanswered(rules, package))
+        .collect();
+    if !scriptlets.is_empty() {
+        return Err(RuleError::UnknownScriptlets { table, scriptlets });
     }
     for (name, text) in acknowledged {
         let wrong = |reason| {
@@ -65,6 +80,7 @@ mod tests {
             scripts: scripts.to_vec(),
             entries: Vec::new(),
             owners: Vec::new(),
+            shares_equal_files: false,
         };
         let packages = [
             package("quiet", &[]),
@@ -73,7 +89,8 @@ mod tests {
         ];
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let lines = lines.iter().map(own).collect();
-        check("rootfs.maintainer-scripts", &lines, &packages).map_err(|error| error.to_string())
+        check("rootfs.maintainer-scripts", &lines, &[], &packages)
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -72,6 +72,7 @@ fn package(name: &str, files: &[&str]) -> OpenedPackage {
         scripts: Vec::new(),
         entries: entries.collect(),
         owners: Vec::new(),
+        shares_equal_files: false,
     }
 }
 
@@ -146,6 +147,112 @@ fn a_removed_directory_goes_with_what_it_holds() {
         "rootfs.remove: \"/usr/share/locale\" matches nothing; it is out of date: correct it or \
          take it out"
     );
+}
+
+#[test]
+fn what_may_be_absent_is_removed_where_it_is_there() {
+    let rules = r#"remove-if-present = ["/usr/{share,lib}/x*", "/gone"]"#;
+    let tree = apply(rules, &["usr/lib/x1", "usr/lib/y"]).unwrap();
+    assert_eq!(names(&tree), ["/bin", "/usr", "/usr/lib", "/usr/lib/y"]);
+}
+
+#[test]
+fn what_moves_stays_its_packages_and_leaves_the_rest_to_be_removed() {
+    let rules = r#"
+        move = [
+            { from = "/opt/kata/agent", to = "/usr/libexec/kata/agent" },
+            { from = "/opt/kata/units", to = "/usr/units" },
+        ]
+        remove = ["/opt"]
+    "#;
+    let files = ["opt/kata/agent", "opt/kata/units/a/b", "opt/kata/rest"];
+    let tree = apply(rules, &files).unwrap();
+    let made_by: Vec<_> = tree
+        .iter()
+        .skip(3)
+        .map(|(path, _, node)| format!("{path}: {}", node.origin))
+        .collect();
+    assert_eq!(
+        made_by,
+        [
+            "/usr/libexec: rule rootfs.move",
+            "/usr/libexec/kata: rule rootfs.move",
+            "/usr/libexec/kata/agent: package base 1",
+            "/usr/units: package base 1",
+            "/usr/units/a: package base 1",
+            "/usr/units/a/b: package base 1",
+        ]
+    );
+    assert_eq!(content(&tree, "usr/units/a/b"), "opt/kata/units/a/b");
+    for (from, to, message) in [
+        (
+            "/opt/gone",
+            "/x",
+            "/opt/gone: no such file or directory in the tree",
+        ),
+        (
+            "/opt",
+            "/opt/kata/x",
+            "/opt cannot go to /opt/kata/x, which is the same or below it",
+        ),
+        (
+            "/opt/kata/rest",
+            "/opt/kata/agent",
+            "/opt/kata/agent: already exists (package base 1)",
+        ),
+    ] {
+        let rules = format!("move = [{{ from = {from:?}, to = {to:?} }}]");
+        assert_eq!(
+            apply(&rules, &files).unwrap_err(),
+            format!("rootfs.move: {message}")
+        );
+    }
+}
+
+#[test]
+fn shells_and_alternatives_name_what_is_there() {
+    let rules = r#"
+        shells = ["/bin/sh", "/usr/bin/bash"]
+        link = [{ path = "/usr/bin/sh", target = "bash" }]
+        alternative = [{ name = "ip", link = "/usr/sbin/ip", path = "/usr/sbin/ip-nft" }]
+    "#;
+    let files = ["usr/bin/bash", "usr/sbin/ip-nft"];
+    let tree = apply(rules, &files).unwrap();
+    assert_eq!(content(&tree, "etc/shells"), "/bin/sh\n/usr/bin/bash\n");
+    for (path, target) in [
+        ("usr/sbin/ip", "/etc/alternatives/ip"),
+        ("etc/alternatives/ip", "/usr/sbin/ip-nft"),
+    ] {
+        let node = tree
+            .get(&TreePath::parse(path.as_bytes()).unwrap())
+            .unwrap();
+        assert!(matches!(&node.kind, NodeKind::Symlink(to) if to == target.as_bytes()));
+        assert_eq!(node.origin.to_string(), "rule rootfs.alternative");
+    }
+    for (rules, message) in [
+        (
+            r#"shells = ["/bin/gone"]"#,
+            "rootfs.shells: \"/bin/gone\" does not exist, or is a link to nothing",
+        ),
+        (
+            r#"shells = ["/usr/bin"]"#,
+            "rootfs.shells: \"/usr/bin\" is not a program",
+        ),
+        (
+            r#"shells = ["bash"]"#,
+            "rootfs.shells: \"bash\" is not an absolute path without \"#\"",
+        ),
+        (
+            r#"alternative = [{ name = "a/b", link = "/x", path = "/usr" }]"#,
+            "rootfs.alternative: \"a/b\" is not a plain name",
+        ),
+        (
+            r#"alternative = [{ name = "a", link = "/x", path = "/gone" }]"#,
+            "rootfs.alternative: /gone: no such file or directory in the tree",
+        ),
+    ] {
+        assert_eq!(apply(rules, &files).unwrap_err(), message);
+    }
 }
 
 #[test]

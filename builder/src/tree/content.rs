@@ -1,7 +1,7 @@
 //! What a file of a tree holds: a reference, read when an image is written.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -117,6 +117,35 @@ impl Content {
         Ok(bytes)
     }
 }
+
+impl Content {
+    /// Whether both hold the same bytes.
+    ///
+    /// # Errors
+    /// As [`Content::open`], and any failure to read.
+    pub fn has_bytes_of(&self, other: &Self) -> io::Result<bool> {
+        if self.len() != other.len() {
+            return Ok(false);
+        }
+        let mut one = BufReader::with_capacity(COMPARED, self.open()?);
+        let mut two = BufReader::with_capacity(COMPARED, other.open()?);
+        loop {
+            let (left, right) = (one.fill_buf()?, two.fill_buf()?);
+            let length = left.len().min(right.len());
+            if left[..length] != right[..length] {
+                return Ok(false);
+            }
+            if length == 0 {
+                return Ok(left.is_empty() && right.is_empty());
+            }
+            one.consume(length);
+            two.consume(length);
+        }
+    }
+}
+
+/// The bytes that are compared at a time.
+const COMPARED: usize = 64 << 10;
 
 #[derive(Debug)]
 enum Source {

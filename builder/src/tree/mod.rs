@@ -237,6 +237,31 @@ impl Tree {
         doomed.len()
     }
 
+    /// Gives `from` and everything below it names at `to`. Inodes stay what they are.
+    ///
+    /// # Errors
+    /// `from` is missing, or `to` cannot be placed.
+    pub fn rename(&mut self, from: &TreePath, to: &TreePath) -> Result<(), TreeError> {
+        self.check_vacant(to)?;
+        let moved: Vec<TreePath> = self
+            .names
+            .range(from.clone()..)
+            .map(|(name, _)| name)
+            .take_while(|name| name.starts_with(from))
+            .cloned()
+            .collect();
+        if moved.is_empty() {
+            return Err(TreeError::Missing { path: from.clone() });
+        }
+        for name in moved {
+            let new = name.rebase(from, to);
+            if let Some(id) = self.names.remove(&name) {
+                self.names.insert(new, id);
+            }
+        }
+        Ok(())
+    }
+
     /// The inode at `path`. Symbolic links are not followed.
     pub fn get(&self, path: &TreePath) -> Option<&Node> {
         self.names.get(path).map(|&id| self.node(id))

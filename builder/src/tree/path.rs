@@ -118,6 +118,14 @@ impl TreePath {
         Ok(Self(joined))
     }
 
+    /// This path with `to` in place of its first part `from`; itself if it does not start so.
+    pub(super) fn rebase(&self, from: &Self, to: &Self) -> Self {
+        match self.0.strip_prefix(from.as_bytes()) {
+            Some(rest) if self.starts_with(from) => Self([to.as_bytes(), rest].concat()),
+            _ => self.clone(),
+        }
+    }
+
     /// The components from the root down.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0

@@ -12,11 +12,11 @@ use super::{BLOCK_SIZE, Data, Salt, TreeShape, VerityError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Corruption {
     /// A block of the data, counted from 0.
-    #[error("data block {0} does not match the hash tree")]
-    Data(u64),
+    #[error("data block {} does not match the hash tree", .0.block)]
+    Data(Mismatch),
     /// A block of the tree, counted from 0 at the tree's first block.
-    #[error("block {0} of the hash tree does not match the root hash")]
-    Tree(u64),
+    #[error("block {} of the hash tree does not match the root hash", .0.block)]
+    Tree(Mismatch),
     /// The only block of the data, which has no tree above it, or the tree's first block.
     #[error("the root hash is {found}, expected {expected}")]
     Root {
@@ -25,6 +25,17 @@ pub enum Corruption {
         /// The hash that data or tree have.
         found: Sha256Digest,
     },
+}
+
+/// A block with another hash than the tree above it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The block's number.
+    pub block: u64,
+    /// The hash that stands in the tree.
+    pub expected: Sha256Digest,
+    /// The hash that the block has.
+    pub found: Sha256Digest,
 }
 
 /// Compares `data` with the tree whose first block stands `tree_offset` bytes into `tree`: the
@@ -66,10 +77,13 @@ pub fn check(
         }));
     }
     for depth in 0..levels.len() {
-        if let Some(block) = first_difference(blocks_of(depth), blocks_of(depth + 1), salt)? {
+        if let Some(first) = first_difference(blocks_of(depth), blocks_of(depth + 1), salt)? {
             return Ok(Some(match levels.get(depth + 1) {
-                Some(level) => Corruption::Tree(level.start + block),
-                None => Corruption::Data(block),
+                Some(level) => Corruption::Tree(Mismatch {
+                    block: level.start + first.block,
+                    ..first
+                }),
+                None => Corruption::Data(first),
             }));
         }
     }
@@ -81,7 +95,7 @@ fn first_difference(
     hashes: Blocks<'_>,
     below: Blocks<'_>,
     salt: &Salt,
-) -> Result<Option<u64>, VerityError> {
+) -> Result<Option<Mismatch>, VerityError> {
     let found = below
         .batches()
         .map_init(
@@ -89,15 +103,21 @@ fn first_difference(
             |hasher, batch| {
                 let digests = hasher.digests(below, batch)?;
                 let first = batch * hasher::BATCH;
-                let mut expected = vec![0; digests.len() * Sha256Digest::SIZE];
+                let mut expected = vec![[0; Sha256Digest::SIZE]; digests.len()];
                 let place = hashes.offset + first * Sha256Digest::SIZE as u64;
-                hashes.file.read_exact_at(&mut expected, place)?;
+                hashes
+                    .file
+                    .read_exact_at(expected.as_flattened_mut(), place)?;
                 let differs = digests
                     .iter()
-                    .zip(expected.chunks_exact(Sha256Digest::SIZE))
+                    .zip(expected.into_iter().map(Sha256Digest::new))
                     .zip(first..)
-                    .find(|((digest, expected), _)| digest.as_bytes() != expected);
-                Ok(differs.map(|(_, block)| block))
+                    .find(|((found, expected), _)| *found != expected);
+                Ok(differs.map(|((found, expected), block)| Mismatch {
+                    block,
+                    expected,
+                    found: *found,
+                }))
             },
         )
         .find_map_first(Result::transpose);

@@ -20,7 +20,7 @@ use fs_err::os::unix::fs::FileExt;
 use guestmark_measure::Sha256Digest;
 use uuid::Uuid;
 
-pub use check::{Corruption, check};
+pub use check::{Corruption, Mismatch, check};
 pub use salt::{ParseSaltError, Salt};
 pub use shape::TreeShape;
 pub use superblock::{ParseSuperblockError, Superblock};

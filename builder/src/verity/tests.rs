@@ -276,10 +276,17 @@ fn the_first_block_that_differs_is_named() {
 
     flip(&files.data, 9000 * BLOCK_SIZE + 17);
     flip(&files.data, 9001 * BLOCK_SIZE);
-    assert_eq!(found(tree.root_hash), Some(Corruption::Data(9000)));
+    let Some(Corruption::Data(first)) = found(tree.root_hash) else {
+        panic!("{:?}", found(tree.root_hash));
+    };
+    assert_eq!(first.block, 9000);
+    assert_ne!(first.expected, first.found);
 
     flip(&files.hash, 40 * BLOCK_SIZE);
-    assert_eq!(found(tree.root_hash), Some(Corruption::Tree(40)));
+    assert!(matches!(
+        found(tree.root_hash),
+        Some(Corruption::Tree(Mismatch { block: 40, .. }))
+    ));
 
     let other = Sha256Digest::new([7; 32]);
     let expected = Corruption::Root {

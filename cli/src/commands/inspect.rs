@@ -3,10 +3,13 @@
 mod disk;
 mod files;
 mod igvm;
+mod measured_disk;
 
 use guestmark_builder::inspect::{
-    HashTreeCheck, IdBlockFacts, Inspection, KernelFacts, Policy, inspect,
+    HashTreeCheck, IdBlockFacts, InspectError, Inspection, KernelFacts, MeasuredDiskFacts, Policy,
+    hold_against_disk, inspect,
 };
+use guestmark_builder::progress::Progress;
 use serde::Serialize;
 
 use crate::args::Inspect;
@@ -18,24 +21,43 @@ struct Report {
     file: String,
     #[serde(flatten)]
     inspection: Inspection,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured_disk: Option<MeasuredDiskFacts>,
 }
 
 pub(crate) fn run(args: Inspect, output: &Output) -> anyhow::Result<Outcome> {
+    let progress = output.progress();
+    progress.step("Reading");
+    let inspection = inspect(&args.file)?;
+    let measured_disk = match (&args.disk, &inspection) {
+        (None, _) => None,
+        (Some(disk), Inspection::Igvm(igvm)) => {
+            progress.step("Hashing the disk");
+            Some(hold_against_disk(igvm, disk)?)
+        }
+        (Some(_), _) => return Err(InspectError::NotIgvm { path: args.file }.into()),
+    };
+    drop(progress);
     let report = Report {
         schema: "guestmark/inspect/1",
         file: args.file.display().to_string(),
-        inspection: inspect(&args.file)?,
+        inspection,
+        measured_disk,
     };
     output.print(&report, text)?;
-    Ok(match disagrees(&report.inspection) {
+    Ok(match disagrees(&report) {
         true => Outcome::Bad,
         false => Outcome::Good,
     })
 }
 
-/// Whether a hash tree does not match its data: the one verdict that is asked for here.
-fn disagrees(inspection: &Inspection) -> bool {
-    match inspection {
+/// Whether a hash tree does not match its data, or a disk the command line: the verdicts that are
+/// asked for here.
+fn disagrees(report: &Report) -> bool {
+    if let Some(disk) = &report.measured_disk {
+        return !disk.good;
+    }
+    match &report.inspection {
         Inspection::Disk(disk) => disk
             .hash_trees
             .iter()
@@ -45,15 +67,19 @@ fn disagrees(inspection: &Inspection) -> bool {
 }
 
 fn text(report: &Report) -> String {
-    match &report.inspection {
+    let disk = report.measured_disk.as_ref().map(measured_disk::text);
+    let text = match &report.inspection {
         Inspection::Igvm(facts) => igvm::text(facts),
         Inspection::Disk(facts) => disk::text(facts),
+        Inspection::MbrDisk(facts) => disk::mbr(facts),
         Inspection::Erofs(facts) => files::erofs(facts),
+        Inspection::Ext4(facts) => files::ext4(facts),
         Inspection::Initrd(facts) => files::initrd(facts),
         Inspection::IdBlock(facts) => id_block(facts),
         Inspection::Kernel(facts) => kernel(facts),
         _ => String::new(),
-    }
+    };
+    text + &disk.unwrap_or_default()
 }
 
 /// A table of names and values.

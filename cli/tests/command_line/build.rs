@@ -23,11 +23,13 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-const ARTIFACTS: [&str; 9] = [
+const ARTIFACTS: [&str; 11] = [
     "SHA256SUMS",
     "initrd.cpio.zst",
     "measurement.json",
     "origins.json",
+    "recipe.tar",
+    "sbom.spdx.json",
     "tiny-debug.idblock",
     "tiny-debug.igvm",
     "tiny.idblock",
@@ -89,6 +91,31 @@ fn a_build_is_the_same_wherever_it_lies_and_needs_no_mirror_once_stored() {
         let expected = bytes(&one, "out", name).unwrap();
         assert!(bytes(&two, "again", name).unwrap() == expected, "{name}");
     }
+}
+
+#[test]
+fn a_build_can_be_repeated_from_the_recipe_that_it_holds() {
+    let tiny = Tiny::locked();
+    stdout(tiny.path(), &tiny.build(&["-o", "out"]));
+    let unpacked = tiny.path().join("unpacked");
+    fs_err::create_dir(&unpacked).unwrap();
+    let mut tar = std::process::Command::new("tar");
+    tar.args(["--extract", "--file", "../out/recipe.tar"]);
+    assert!(tar.current_dir(&unpacked).status().unwrap().success());
+    stdout(
+        tiny.path(),
+        &[
+            "build",
+            "unpacked",
+            "--store",
+            "store",
+            "--offline",
+            "-o",
+            "again",
+        ],
+    );
+    let sums = |folder: &str| fs_err::read(tiny.path().join(folder).join("SHA256SUMS")).unwrap();
+    assert_eq!(sums("out"), sums("again"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use tempfile::TempDir;
 
+use crate::idblock::{ATTACH, ceremony};
 use crate::schema::conforms;
 use crate::{guestmark, json, refused, stdout, vectors};
 
@@ -112,6 +113,20 @@ fn igvm_files_of_other_makers_conform_too() {
 }
 
 #[test]
+fn a_signed_file_tells_whose_digest_its_id_block_has() {
+    let folder = ceremony();
+    stdout(folder.path(), &ATTACH);
+    let text = stdout(folder.path(), &["inspect", "signed.igvm"]);
+    assert!(
+        text.contains("\nMatches        this file, launched by spec"),
+        "{text}"
+    );
+    assert!(text.contains("\nGuest SVN      7\n"), "{text}");
+    let document = inspected(folder.path(), "signed.igvm");
+    assert_eq!(document["id_blocks"][0]["matching_loaders"][0], "spec");
+}
+
+#[test]
 fn an_id_block_that_allows_debugging_says_so_loudly() {
     let folder = tempfile::tempdir().unwrap();
     let mut block = [0; 96];
@@ -156,8 +171,8 @@ fn a_file_of_no_known_kind_is_refused_with_what_could_be_given() {
         folder.path(),
         &["inspect", "notes.txt"],
         "notes.txt: not an artifact that can be inspected; those are IGVM files, disk images with \
-         a GPT, EROFS images, initrds (cpio, plain or with gzip or zstd), ID blocks of 96 bytes \
-         and kernels (bzImage)",
+         a GPT or an MBR, EROFS and ext4 images, initrds (cpio, plain or with gzip or zstd), ID \
+         blocks of 96 bytes and kernels (bzImage)",
     );
     let mut command = guestmark(folder.path());
     let assert = command

@@ -19,6 +19,7 @@ mod images;
 mod inspect;
 mod lock;
 mod measure;
+mod measured_disk;
 mod measured_file;
 mod pack;
 mod release;

@@ -56,8 +56,9 @@ fn gpg(home: &Path, arguments: &[&str]) -> String {
     tool(&GPG, home, &[&options[..], arguments].concat())
 }
 
-/// Builds a package whose files stand in a folder, and puts it into the repository.
-fn package(home: &Path, repository: &Path, version: &str, name: &str, rest: &str) {
+/// Builds a package whose files stand in a folder, has `signer` sign it, and puts it into the
+/// repository.
+fn package(home: &Path, repository: &Path, version: &str, name: &str, rest: &str, signer: &str) {
     let (top, files) = (home.display(), home.join("files"));
     let spec = format!(
         "Name: {name}\nVersion: {version}\nRelease: 1\nSummary: test\nLicense: none\n\
@@ -84,11 +85,11 @@ fn package(home: &Path, repository: &Path, version: &str, name: &str, rest: &str
     // rpm runs no program without its path.
     let gpg = SH.stdout(&["-c", "command -v gpg"]);
     let gpg = format!("--define=__gpg {}", gpg.trim());
-    let name = "--define=_gpg_name Tiny";
+    let name = format!("--define=_gpg_name {signer}");
     tool(
         &RPMSIGN,
         home,
-        &[&gpg, name, sign, "--addsign", &built_text],
+        &[&gpg, &name, sign, "--addsign", &built_text],
     );
     fs_err::copy(&built, target.join(&file)).unwrap();
     // The newer version came a day later.
@@ -110,16 +111,10 @@ fn repository() -> &'static Repository {
         }
         let home = tempfile::tempdir().unwrap();
         let home = home.path();
-        gpg(
-            home,
-            &[
-                "--quick-generate-key",
-                "Tiny",
-                "ed25519",
-                "sign,cert",
-                "never",
-            ],
-        );
+        for name in ["Tiny", "Stranger"] {
+            let kind = ["ed25519", "sign,cert", "never"];
+            gpg(home, &[&["--quick-generate-key", name], &kind[..]].concat());
+        }
         let kernel = vectors("builder").join("aks-layout/kernel-cmdline/kernel");
         let kernel = fs_err::read(kernel).unwrap();
         for (path, bytes) in [
@@ -127,6 +122,9 @@ fn repository() -> &'static Repository {
             ("tiny-base/var/lib/state", b"state\n"),
             ("tiny-kernel/boot/vmlinuz-1", &kernel),
             ("tiny-tool/bin/tool", PROGRAM),
+            ("tiny-twin/etc/os-release", b"NAME=Tiny\n"),
+            ("tiny-clash/etc/os-release", b"NAME=tiny\n"),
+            ("tiny-stranger/etc/stranger", b"strange\n"),
         ] {
             let path = home.join("files").join(path);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -136,30 +134,34 @@ fn repository() -> &'static Repository {
         for version in ["1.0", "2.0"] {
             let base = "%files\n/etc/os-release\n%attr(0640,daemon,daemon) /var/lib/state\n\
                         %post -p <lua>\nprint('x')";
-            package(home, &folder, version, "tiny-base", base);
+            package(home, &folder, version, "tiny-base", base, "Tiny");
         }
-        package(
-            home,
-            &folder,
-            "1.0",
-            "tiny-kernel",
-            "%files\n/boot/vmlinuz-1",
-        );
-        package(
-            home,
-            &folder,
-            "1.0",
-            "tiny-tool",
-            "%files\n%attr(0755,root,root) /bin/tool",
-        );
-        tool(
-            &CREATEREPO,
-            home,
-            &["--quiet", &folder.display().to_string()],
-        );
-        let repomd = folder.join("repodata/repomd.xml").display().to_string();
-        gpg(home, &["--armor", "--detach-sign", &repomd]);
-        let key = gpg(home, &["--armor", "--export"]);
+        for (name, files, signer) in [
+            ("tiny-twin", "/etc/os-release", "Tiny"),
+            ("tiny-clash", "/etc/os-release", "Tiny"),
+            ("tiny-stranger", "/etc/stranger", "Stranger"),
+            ("tiny-kernel", "/boot/vmlinuz-1", "Tiny"),
+            ("tiny-tool", "%attr(0755,root,root) /bin/tool", "Tiny"),
+        ] {
+            let files = format!("%files\n{files}");
+            package(home, &folder, "1.0", name, &files, signer);
+        }
+        // The same repository, as it was described earlier.
+        let old = mirror.join("old/3/x86_64");
+        fs_err::create_dir_all(old.join("Packages")).unwrap();
+        for file in fs_err::read_dir(folder.join("Packages")).unwrap() {
+            let file = file.unwrap();
+            fs_err::copy(file.path(), old.join("Packages").join(file.file_name())).unwrap();
+        }
+        let earlier = ["--revision=1600000000", "--set-timestamp-to-revision"];
+        for (folder, options) in [(&folder, &[][..]), (&old, &earlier)] {
+            let path = folder.display().to_string();
+            tool(&CREATEREPO, home, &[&["--quiet", &path], options].concat());
+            let repomd = folder.join("repodata/repomd.xml").display().to_string();
+            let sign = ["--armor", "--local-user=Tiny", "--detach-sign", &repomd];
+            gpg(home, &sign);
+        }
+        let key = gpg(home, &["--armor", "--export", "Tiny"]);
         let mut end = Command::new("gpgconf");
         GPG.run(end.args(["--kill", "all"]).env("GNUPGHOME", home));
         Repository { mirror, key }
@@ -285,6 +287,113 @@ fn scriptlets_and_owners_that_the_recipe_does_not_answer_for_stop_the_build() {
             message,
         );
     }
+}
+
+/// The tiny recipe with one more package.
+fn with_package(name: &str) -> Tiny {
+    let tiny = Tiny::new(&format!("{SCRIPTS}{USERS}"));
+    let path = tiny.path().join("tiny/recipe.toml");
+    let recipe = fs_err::read_to_string(&path).unwrap();
+    let names = format!("names = [\"tiny-base\", {name:?}]");
+    fs_err::write(&path, recipe.replace("names = [\"tiny-base\"]", &names)).unwrap();
+    stdout(tiny.path(), &tiny.arguments("lock", &[]));
+    tiny
+}
+
+/// Holds that a build is refused with a message of these parts, in this order.
+fn refused_in_parts(tiny: &Tiny, parts: &[&str]) {
+    let mut command = crate::guestmark(tiny.path());
+    let build = command.args(tiny.arguments("build", &["-o", "out"]));
+    let output = build.assert().code(2).stdout("").get_output().clone();
+    let message = String::from_utf8(output.stderr).unwrap();
+    let mut rest = message.as_str();
+    for part in parts {
+        let found = rest.split_once(part);
+        (_, rest) = found.unwrap_or_else(|| panic!("{part:?} is not in {message}"));
+    }
+    assert!(!tiny.path().join("out").exists());
+}
+
+#[test]
+fn packages_share_files_that_are_equal_and_clash_over_others() {
+    let tiny = with_package("tiny-twin");
+    stdout(tiny.path(), &tiny.arguments("build", &["-o", "out"]));
+    refused_in_parts(
+        &with_package("tiny-clash"),
+        &[
+            "guestmark: ",
+            "file conflict at /etc/os-release: a file of package tiny-base 2.0-1 and a file of \
+             package tiny-clash 1.0-1; leave one of them out\n",
+        ],
+    );
+}
+
+#[test]
+fn packages_that_a_stranger_signed_or_that_were_swapped_are_refused() {
+    refused_in_parts(
+        &with_package("tiny-stranger"),
+        &[
+            "guestmark: package tiny-stranger 1.0-1 (",
+            "): signature over its header: it is signed by key ",
+            ", which the recipe does not trust; it trusts key ",
+        ],
+    );
+    // The mirror has other bytes of the same name, version and length.
+    let mut tiny = Tiny::new(&format!("{SCRIPTS}{USERS}"));
+    stdout(tiny.path(), &tiny.arguments("lock", &[]));
+    let file = "3/x86_64/Packages/tiny-base-2.0-1.x86_64.rpm";
+    let swapped = tiny.path().join("swapped");
+    let packages = swapped.join("3/x86_64/Packages");
+    fs_err::create_dir_all(&packages).unwrap();
+    for entry in fs_err::read_dir(repository().mirror.join("3/x86_64/Packages")).unwrap() {
+        let entry = entry.unwrap();
+        fs_err::copy(entry.path(), packages.join(entry.file_name())).unwrap();
+    }
+    let mut bytes = fs_err::read(swapped.join(file)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs_err::write(swapped.join(file), &bytes).unwrap();
+    tiny.mirror = format!("tiny=file://{}", swapped.display());
+    refused_in_parts(
+        &tiny,
+        &[
+            file,
+            &format!(": expected {} bytes with SHA-256 ", bytes.len()),
+            ", found SHA-256 ",
+            "; nothing is stored; try another mirror with --mirror\n",
+        ],
+    );
+}
+
+#[test]
+fn an_index_older_than_the_locks_is_refused() {
+    let mut tiny = Tiny::new("");
+    let document = json(tiny.path(), &tiny.arguments("lock", &[]));
+    let locked = document["indexes"][0]["date"].as_str().unwrap().to_owned();
+    let old = repository().mirror.join("old");
+    let url = format!("file://{}", old.display());
+    tiny.mirror = format!("tiny={url}");
+    refused(
+        tiny.path(),
+        &tiny.arguments("lock", &["--update"]),
+        &format!(
+            "{url}: its index of suite 3/x86_64 is dated 2020-09-13T12:26:40Z, older than the \
+             lock's, {locked}: the mirror is behind, or someone replays an old index; use another \
+             mirror, or remove the lock to go back to the older index"
+        ),
+    );
+}
+
+#[test]
+fn a_snapshot_before_every_version_is_told_when_they_came() {
+    let tiny = Tiny::new("");
+    refused(
+        tiny.path(),
+        &tiny.arguments("lock", &["--snapshot", "2023-11-14T00:00:00Z"]),
+        "kernel.packages cannot be installed together:\n  \
+         the recipe asks for tiny-kernel, and the archive offers no such package until \
+         2023-11-14T00:00:00Z; it got 1.0-1 at 2023-11-14T22:13:20Z\n\
+         change them in recipe.toml",
+    );
 }
 
 #[test]

@@ -22,9 +22,9 @@ impl<'a> Choice<'a> {
     pub(crate) fn new(
         index: &'a PackageIndex,
         provided: &'a [String],
-        locked: impl Iterator<Item = &'a LockedPackage>,
+        locked: &[&LockedPackage],
     ) -> Self {
-        let kept = locked.filter_map(|locked| {
+        let kept = locked.iter().filter_map(|locked| {
             index.named(&locked.name).find(|&id| {
                 let package = index.package(id);
                 package.version.as_str() == locked.version
@@ -44,6 +44,8 @@ impl<'a> Choice<'a> {
         Requirement {
             text: name.to_owned(),
             choices: self.candidates(name),
+            unless_absent: Vec::new(),
+            hint: String::new(),
             misfits: self
                 .index
                 .providers(name)
@@ -85,7 +87,9 @@ impl<'a> Choice<'a> {
         Some(Requirement {
             text: texts.join(" | "),
             choices,
+            unless_absent: Vec::new(),
             misfits,
+            hint: String::new(),
         })
     }
 
@@ -156,6 +160,10 @@ fn provided_version_fits(relation: &Relation, provider: &Provider) -> bool {
 }
 
 impl Universe for Choice<'_> {
+    fn size(&self) -> u32 {
+        self.index.size()
+    }
+
     fn name(&self, package: PackageId) -> &str {
         &self.package(package).name
     }
@@ -238,7 +246,7 @@ mod tests {
     ) -> Result<Vec<String>, String> {
         let index = index(packages);
         let provided: Vec<_> = provided.iter().map(|&name| name.to_owned()).collect();
-        let choice = Choice::new(&index, &provided, std::iter::empty());
+        let choice = Choice::new(&index, &provided, &[]);
         let wanted: Vec<_> = wanted.iter().map(|name| choice.wanted(name)).collect();
         solve(&choice, &wanted)
             .map(|ids| ids.into_iter().map(|id| choice.label(id)).collect())

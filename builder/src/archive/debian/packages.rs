@@ -199,6 +199,11 @@ impl PackageIndex {
         &self.architecture
     }
 
+    /// How many packages there are.
+    pub(crate) fn size(&self) -> u32 {
+        u32::try_from(self.packages.len()).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn package(&self, id: PackageId) -> &Package {
         &self.packages[id.0 as usize]
     }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use guestmark_measure::Sha256Digest;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
 use super::control::{ControlError, Paragraphs};
+use crate::archive::source::ListedFile;
 
 /// How far a release file's date may lie ahead of the clock, in seconds.
 const CLOCK_SKEW: i64 = 10;
@@ -55,15 +55,6 @@ pub enum ReleaseError {
         /// The time now.
         now: Timestamp,
     },
-}
-
-/// An index that a release file lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ListedFile {
-    /// Its size in bytes.
-    pub(crate) size: u64,
-    /// Its SHA-256.
-    pub(crate) sha256: Sha256Digest,
 }
 
 /// What a release file says.

@@ -1,10 +1,6 @@
 //! One suite of a Debian archive on a mirror: its signed release file, and the indexes that this
 //! vouches for.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -12,14 +8,13 @@ use guestmark_measure::Sha256Digest;
 
 use super::control::ControlError;
 use super::packages::PackageIndex;
-use super::release::{ListedFile, Release, ReleaseError};
+use super::release::{Release, ReleaseError};
+use crate::archive::DownloadError;
 use crate::archive::location::Location;
-use crate::archive::openpgp::{Certificates, SignatureError};
-use crate::archive::{DownloadError, Mirror, Transport};
+use crate::archive::openpgp::SignatureError;
+use crate::archive::source::{IndexError, ListedFile, Source};
 use crate::lock::SignedIndex;
-use crate::progress::Progress;
-use crate::recipe::Archive;
-use crate::store::Store;
+use crate::tree::section::Codec;
 
 /// The largest release file that is read, in bytes. Debian's own are below 200 KiB.
 const RELEASE_LIMIT: u64 = 16 << 20;
@@ -63,14 +58,9 @@ pub enum RepositoryError {
         /// The architecture.
         architecture: String,
     },
-    /// An index is too large to be one.
-    #[error("{file}: expected an index of at most {INDEX_LIMIT} bytes, found at least {size}")]
-    TooLarge {
-        /// The index.
-        file: String,
-        /// Its size in bytes.
-        size: u64,
-    },
+    /// An index cannot be opened.
+    #[error(transparent)]
+    Open(#[from] IndexError),
     /// An index cannot be read.
     #[error("{file}: {source}")]
     Index {
@@ -81,17 +71,8 @@ pub enum RepositoryError {
     },
 }
 
-/// What it takes to read a suite.
-pub(crate) struct Repository<'a> {
-    pub(crate) archive: &'a Archive,
-    pub(crate) architecture: &'a str,
-    /// The recipe's folder, which the keys' paths are relative to.
-    pub(crate) folder: &'a Path,
-    pub(crate) mirror: &'a Mirror,
-    pub(crate) transport: &'a Transport,
-    pub(crate) store: &'a Store,
-    pub(crate) progress: &'a dyn Progress,
-}
+/// A suite.
+pub(crate) struct Repository<'a>(pub(crate) Source<'a>);
 
 /// A release file whose signature and validity were checked.
 pub(crate) struct Checked {
@@ -100,37 +81,9 @@ pub(crate) struct Checked {
     file: String,
 }
 
-/// How an index is compressed.
-#[derive(Clone, Copy)]
-enum Compression {
-    Xz,
-    Gzip,
-    None,
-}
-
-impl Compression {
-    /// The best first.
-    const ALL: [Self; 3] = [Self::Xz, Self::Gzip, Self::None];
-
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Xz => ".xz",
-            Self::Gzip => ".gz",
-            Self::None => "",
-        }
-    }
-
-    fn reader(self, file: File) -> Box<dyn BufRead> {
-        match self {
-            Self::Xz => Box::new(BufReader::new(liblzma::read::XzDecoder::new(file))),
-            Self::Gzip => {
-                let file = BufReader::new(file);
-                Box::new(BufReader::new(flate2::bufread::MultiGzDecoder::new(file)))
-            }
-            Self::None => Box::new(BufReader::new(file)),
-        }
-    }
-}
+/// How indexes are compressed, the best first.
+const COMPRESSIONS: [(&str, Codec); 3] =
+    [(".xz", Codec::Xz), (".gz", Codec::Gzip), ("", Codec::Plain)];
 
 impl Repository<'_> {
     /// Reads the suite's release file and checks its signature, its suite and its time.
@@ -141,20 +94,19 @@ impl Repository<'_> {
             file: file.clone(),
             source,
         };
-        let certificates =
-            Certificates::of_archive(self.archive, self.folder).map_err(signature)?;
-        let bytes = self.transport.read(&location, RELEASE_LIMIT)?;
+        let certificates = self.0.certificates().map_err(signature)?;
+        let bytes = self.0.transport.read(&location, RELEASE_LIMIT)?;
         let verified = certificates
             .verify_cleartext(&bytes, now)
             .map_err(signature)?;
         let release = Release::parse(&verified.text)
-            .and_then(|release| release.check(&self.archive.suite, now).map(|()| release))
+            .and_then(|release| release.check(&self.0.archive.suite, now).map(|()| release))
             .map_err(|source| RepositoryError::Release {
                 file: file.clone(),
                 source,
             })?;
         let index = SignedIndex {
-            suite: self.archive.suite.clone(),
+            suite: self.0.archive.suite.clone(),
             date: release.date.clone(),
             sha256: Sha256Digest::new(Sha256::digest(&bytes).into()),
             signed_by: verified.signed_by,
@@ -169,27 +121,27 @@ impl Repository<'_> {
 
     /// Reads what all components of the recipe offer.
     pub(crate) fn packages(&self, checked: &Checked) -> Result<PackageIndex, RepositoryError> {
-        let mut packages = PackageIndex::new(self.architecture);
-        for component in &self.archive.components {
+        let mut packages = PackageIndex::new(self.0.architecture);
+        for component in &self.0.archive.components {
             let mut found = false;
             let all = checked.release.separate_all.then_some("all");
-            for architecture in std::iter::once(self.architecture).chain(all) {
+            for architecture in std::iter::once(self.0.architecture).chain(all) {
                 let folder = format!("{component}/binary-{architecture}");
-                let listed = Compression::ALL.iter().find_map(|&compression| {
-                    let path = format!("{folder}/Packages{}", compression.suffix());
-                    Some((compression, checked.release.file(&path)?, path))
+                let listed = COMPRESSIONS.iter().find_map(|(suffix, codec)| {
+                    let path = format!("{folder}/Packages{suffix}");
+                    Some((*codec, checked.release.file(&path)?, path))
                 });
-                if let Some((compression, listed, path)) = listed {
-                    self.add(&mut packages, compression, listed, &path, &folder, checked)?;
+                if let Some((codec, listed, path)) = listed {
+                    self.add(&mut packages, codec, listed, &path, &folder, checked)?;
                     found = true;
                 }
             }
             if !found {
                 return Err(RepositoryError::NoSuchComponent {
                     file: checked.file.clone(),
-                    suite: self.archive.suite.clone(),
+                    suite: self.0.archive.suite.clone(),
                     component: component.clone(),
-                    architecture: self.architecture.to_owned(),
+                    architecture: self.0.architecture.to_owned(),
                 });
             }
         }
@@ -199,7 +151,7 @@ impl Repository<'_> {
     fn add(
         &self,
         packages: &mut PackageIndex,
-        compression: Compression,
+        codec: Codec,
         listed: ListedFile,
         path: &str,
         folder: &str,
@@ -207,56 +159,21 @@ impl Repository<'_> {
     ) -> Result<(), RepositoryError> {
         let location = self.location(path);
         let file = location.to_string();
-        if listed.size > INDEX_LIMIT {
-            let size = listed.size;
-            return Err(RepositoryError::TooLarge { file, size });
-        }
+        // By its hash where the mirror keeps it so: the plain name may already be that of a newer
+        // index.
         let by_hash = checked
             .release
             .by_hash
             .then(|| self.location(&format!("{folder}/by-hash/SHA256/{}", listed.sha256)));
-        let stored = self.bring(by_hash, location, listed)?;
-        let refused = |source| RepositoryError::Index {
-            file: file.clone(),
-            source,
-        };
-        let opened = File::open(stored).map_err(|error| refused(error.into()))?;
-        let mut reader = compression.reader(opened).take(INDEX_LIMIT + 1);
-        packages.add(&mut reader).map_err(refused)?;
-        if reader.limit() == 0 {
-            let size = INDEX_LIMIT + 1;
-            return Err(RepositoryError::TooLarge { file, size });
-        }
-        Ok(())
-    }
-
-    /// Brings an index into the store, by its hash where the mirror keeps it so: the plain name
-    /// may already be that of a newer index.
-    fn bring(
-        &self,
-        by_hash: Option<Location>,
-        by_name: Location,
-        listed: ListedFile,
-    ) -> Result<std::path::PathBuf, DownloadError> {
-        let ListedFile { size, sha256 } = listed;
-        if let Ok(Some(stored)) = self.store.get(&sha256) {
-            return Ok(stored);
-        }
-        self.progress.downloads(1, size);
-        let received = |bytes| self.progress.received(bytes);
-        let download = |location: &Location| {
-            self.transport
-                .download(location, &sha256, size, self.store, &received)
-        };
-        match by_hash.as_ref().map(download) {
-            Some(Err(DownloadError::Missing { .. })) | None => download(&by_name),
-            Some(result) => result,
-        }
+        let locations: Vec<_> = by_hash.into_iter().chain([location]).collect();
+        let reader = self.0.open_index(&locations, listed, codec, INDEX_LIMIT)?;
+        packages
+            .add(reader)
+            .map_err(|source| RepositoryError::Index { file, source })
     }
 
     fn location(&self, path: &str) -> Location {
-        self.mirror
-            .url
-            .file(&format!("dists/{}/{path}", self.archive.suite))
+        self.0
+            .location(&format!("dists/{}/{path}", self.0.archive.suite))
     }
 }

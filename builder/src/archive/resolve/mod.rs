@@ -8,13 +8,14 @@ use jiff::Timestamp;
 
 use super::debian::{self, parse_date};
 use super::solver::Unsatisfiable;
+use super::source::Source;
 use super::{MirrorError, Mirrors, Transport, rpm};
 use crate::lock::{LOCK_VERSION, Lock, SignedIndex};
 use crate::progress::Progress;
 use crate::recipe::{ArchiveKind, PackageSet, Recipe};
 use crate::store::Store;
 
-use offer::Offer;
+use offer::{Offer, RpmOffer};
 
 /// A recipe that cannot be locked.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +110,7 @@ pub fn resolve(
         check(set, packages)?;
     }
     let mut indexes = BTreeMap::new();
-    let mut offers: BTreeMap<&str, Offer> = BTreeMap::new();
+    let mut offers: BTreeMap<&str, Offer<'_>> = BTreeMap::new();
     let transport = Transport::new();
     let world = World {
         recipe,
@@ -147,13 +148,11 @@ pub fn resolve(
     for (set, packages) in sets {
         let locked = kept.into_iter().flat_map(|lock| lock.set(set));
         let locked = locked.filter(|package| package.archive == packages.archive);
-        let chosen = offers[packages.archive.as_str()].choose(set, packages, locked);
-        let chosen = chosen.map_err(|reasons| ResolveError::Unsatisfiable {
-            set: set.to_owned(),
-            reasons,
-        })?;
-        for package in chosen {
-            lock.add(package);
+        let locked: Vec<_> = locked.collect();
+        if let Some(offer) = offers.get_mut(packages.archive.as_str()) {
+            for package in offer.choose(set, packages, &locked)? {
+                lock.add(package);
+            }
         }
         lock.requests.insert(set.to_owned(), packages.clone());
     }
@@ -185,7 +184,7 @@ pub(crate) struct World<'a> {
     pub(crate) progress: &'a dyn Progress,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
     /// Reads what the archive that the recipe calls `name` offers now, or of that the files until
     /// `snapshot`. An index older than `locked` is refused.
     pub(crate) fn read(
@@ -193,7 +192,7 @@ impl World<'_> {
         name: &str,
         locked: Option<&SignedIndex>,
         snapshot: Option<Timestamp>,
-    ) -> Result<(SignedIndex, Offer), ResolveError> {
+    ) -> Result<(SignedIndex, Offer<'a>), ResolveError> {
         let mirror = self.mirrors.get(name)?;
         let archive = &self.recipe.archives[name];
         let locked = locked.filter(|locked| locked.suite == archive.suite);
@@ -203,20 +202,21 @@ impl World<'_> {
             date: date.to_owned(),
             locked: locked.date.clone(),
         };
+        let source = Source {
+            archive,
+            architecture: &self.recipe.recipe.architecture,
+            folder: &self.recipe.folder,
+            mirror,
+            transport: self.transport,
+            store: self.store,
+            progress: self.progress,
+        };
         match archive.kind {
             ArchiveKind::Debian if snapshot.is_some() => Err(ResolveError::NoFileTimes {
                 archive: name.to_owned(),
             }),
             ArchiveKind::Debian => {
-                let repository = debian::Repository {
-                    archive,
-                    architecture: &self.recipe.recipe.architecture,
-                    folder: &self.recipe.folder,
-                    mirror,
-                    transport: self.transport,
-                    store: self.store,
-                    progress: self.progress,
-                };
+                let repository = debian::Repository(source);
                 let checked = repository.release(self.now).map_err(Box::new)?;
                 if let Some(locked) = locked
                     && parse_date("Date", &locked.date)
@@ -228,16 +228,7 @@ impl World<'_> {
                 Ok((checked.index, Offer::Debian(packages)))
             }
             ArchiveKind::Rpm => {
-                let repository = rpm::Repository {
-                    archive,
-                    architecture: &self.recipe.recipe.architecture,
-                    folder: &self.recipe.folder,
-                    snapshot,
-                    mirror,
-                    transport: self.transport,
-                    store: self.store,
-                    progress: self.progress,
-                };
+                let repository = rpm::Repository { source, snapshot };
                 let checked = repository.repomd(self.now).map_err(Box::new)?;
                 if let Some(locked) = locked
                     && locked
@@ -247,8 +238,13 @@ impl World<'_> {
                 {
                     return Err(rolled_back(&checked.index.date, locked));
                 }
-                let packages = repository.packages(&checked).map_err(Box::new)?;
-                Ok((checked.index, Offer::Rpm(packages)))
+                let index = repository.packages(&checked.repomd).map_err(Box::new)?;
+                let offer = RpmOffer {
+                    index,
+                    repository,
+                    repomd: checked.repomd,
+                };
+                Ok((checked.index, Offer::Rpm(Box::new(offer))))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Primary metadata: what a repository offers.
 
-use std::collections::{BTreeSet, HashMap};
+mod file_lists;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufRead;
 
 use guestmark_measure::Sha256Digest;
@@ -16,7 +18,7 @@ use crate::lock::ArchivePath;
 /// The architecture of packages that fit every other one.
 const NOARCH: &str = "noarch";
 
-/// Primary metadata that cannot be used.
+/// Primary metadata, or file lists, that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("byte {offset}: {problem}")]
 pub struct PrimaryError {
@@ -56,6 +58,12 @@ pub(crate) struct Index {
     packages: Vec<Package>,
     providers: HashMap<Box<str>, Vec<(PackageId, Capability)>>,
     files: HashMap<Box<str>, Vec<PackageId>>,
+    /// Who obsoletes versions of a name.
+    obsoleters: HashMap<Box<str>, Vec<PackageId>>,
+    /// Versions that are newer than the snapshot, by name, and when they came.
+    late: BTreeMap<Box<str>, Vec<(Evr, Timestamp)>>,
+    /// Whether `files` holds every path that a package of the index requires.
+    complete: bool,
 }
 
 impl Index {
@@ -66,6 +74,9 @@ impl Index {
             packages: Vec::new(),
             providers: HashMap::new(),
             files: HashMap::new(),
+            obsoleters: HashMap::new(),
+            late: BTreeMap::new(),
+            complete: false,
         }
     }
 
@@ -106,13 +117,15 @@ impl Index {
     }
 
     fn take(&mut self, package: Package) {
-        let fits = *package.architecture == *self.architecture || &*package.architecture == NOARCH;
-        if fits
-            && self
-                .snapshot
-                .is_none_or(|snapshot| package.time <= snapshot)
-        {
-            self.packages.push(package);
+        if *package.architecture != *self.architecture && &*package.architecture != NOARCH {
+            return;
+        }
+        match self.snapshot {
+            Some(snapshot) if package.time > snapshot => {
+                let late = self.late.entry(package.name).or_default();
+                late.push((package.evr, package.time));
+            }
+            _ => self.packages.push(package),
         }
     }
 
@@ -135,8 +148,29 @@ impl Index {
             for file in std::mem::take(&mut package.files) {
                 self.files.entry(file).or_default().push(id);
             }
+            for entry in &package.obsoletes {
+                let known = self.obsoleters.entry(entry.name.clone()).or_default();
+                known.push(id);
+            }
+        }
+        for late in self.late.values_mut() {
+            late.sort_by(|(a, first), (b, second)| a.compare(b).then(first.cmp(second)));
         }
         self
+    }
+
+    /// How many packages there are.
+    pub(crate) fn size(&self) -> u32 {
+        u32::try_from(self.packages.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Timestamp> {
+        self.snapshot
+    }
+
+    /// Versions of this name that came after the snapshot, the oldest first, and when.
+    pub(crate) fn late(&self, name: &str) -> &[(Evr, Timestamp)] {
+        self.late.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn package(&self, PackageId(number): PackageId) -> &Package {
@@ -166,7 +200,12 @@ impl Index {
         self.providers.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The packages that hold the file at `path`, as far as primary metadata list files.
+    /// The packages that obsolete versions of this name.
+    pub(crate) fn obsoleters(&self, name: &str) -> &[PackageId] {
+        self.obsoleters.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The packages that hold the file at `path`, as far as it is known.
     pub(crate) fn holders(&self, path: &str) -> &[PackageId] {
         self.files.get(path).map_or(&[], Vec::as_slice)
     }

@@ -87,41 +87,18 @@ impl fmt::Display for Capability {
     }
 }
 
-/// Reads a rich dependency (`Requires: (a or b >= 2)`) of alternatives; anything else is an
-/// error.
-pub(crate) fn parse_alternatives(text: &str) -> Result<Vec<Capability>, String> {
-    let refused = || {
-        format!(
-            "{text}: of rich dependencies guestmark reads only alternatives, (a or b); add a \
-             package that meets it to names, and {text:?} to provided"
-        )
+/// Reads a capability as text has it: `libc.so.6(GLIBC_2.38)(64bit)`, `systemd >= 255`.
+pub(super) fn parse_capability(text: &str) -> Option<Capability> {
+    let mut words = text.split_whitespace();
+    let name = words.next()?.into();
+    let bound = match (words.next(), words.next(), words.next()) {
+        (None, ..) => None,
+        (Some(operator), Some(version), None) => {
+            Some((operator_of(operator)?, parse_evr(version)?))
+        }
+        _ => return None,
     };
-    let inner = text
-        .strip_prefix('(')
-        .and_then(|text| text.strip_suffix(')'))
-        .ok_or_else(refused)?;
-    inner
-        .split(" or ")
-        .map(|alternative| {
-            let mut words = alternative.split_whitespace();
-            let name = words.next().ok_or_else(refused)?;
-            if name.starts_with('(') {
-                return Err(refused());
-            }
-            let bound = match (words.next(), words.next(), words.next()) {
-                (None, ..) => None,
-                (Some(operator), Some(version), None) => Some((
-                    operator_of(operator).ok_or_else(refused)?,
-                    parse_evr(version).ok_or_else(refused)?,
-                )),
-                _ => return Err(refused()),
-            };
-            Ok(Capability {
-                name: name.into(),
-                bound,
-            })
-        })
-        .collect()
+    Some(Capability { name, bound })
 }
 
 fn operator_of(text: &str) -> Option<Comparison> {
@@ -158,7 +135,7 @@ mod tests {
     use super::*;
 
     fn capability(text: &str) -> Capability {
-        parse_alternatives(&format!("({text})")).unwrap().remove(0)
+        parse_capability(text).unwrap()
     }
 
     #[test]
@@ -178,25 +155,6 @@ mod tests {
         ] {
             let overlaps = capability(provided).overlaps(capability(required).bound.as_ref());
             assert_eq!(overlaps, expected, "{provided} meets {required}");
-        }
-    }
-
-    #[test]
-    fn alternatives_are_read_and_richer_dependencies_named() {
-        let shown: Vec<String> = parse_alternatives("(a or b >= 1:2-3)")
-            .unwrap()
-            .iter()
-            .map(Capability::to_string)
-            .collect();
-        assert_eq!(shown, ["a", "b >= 1:2-3"]);
-        for text in ["(a if b)", "((a or b) or c)", "(a with b or c)", "(a >= )"] {
-            assert_eq!(
-                parse_alternatives(text).unwrap_err(),
-                format!(
-                    "{text}: of rich dependencies guestmark reads only alternatives, (a or b); \
-                     add a package that meets it to names, and {text:?} to provided"
-                )
-            );
         }
     }
 }

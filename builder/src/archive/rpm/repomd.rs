@@ -1,9 +1,10 @@
 //! `repomd.xml`: which files describe a repository, what they hash to, and when they were made.
 
-use guestmark_measure::Sha256Digest;
 use jiff::Timestamp;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+
+use crate::archive::source::ListedFile;
 
 /// A `repomd.xml` that cannot be used, though its signature is right.
 #[derive(Debug, thiserror::Error)]
@@ -21,23 +22,30 @@ pub enum RepomdError {
     Meaning(String),
 }
 
-/// What a `repomd.xml` says about primary metadata.
+/// What a `repomd.xml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Repomd {
-    /// Relative to the repository's folder.
-    pub(crate) path: String,
-    /// In bytes.
-    pub(crate) size: u64,
-    pub(crate) sha256: Sha256Digest,
+    pub(crate) primary: Listed,
+    /// Every file of every package.
+    pub(crate) file_lists: Option<Listed>,
     /// When the newest of the repository's metadata was made.
     pub(crate) time: Timestamp,
+}
+
+/// A file of metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Relative to the repository's folder.
+    pub(crate) path: String,
+    pub(crate) file: ListedFile,
 }
 
 impl Repomd {
     pub(crate) fn parse(text: &[u8]) -> Result<Self, RepomdError> {
         let mut reader = Reader::from_reader(text);
-        let mut primary = Fields::default();
-        let mut in_primary = false;
+        let (mut primary, mut file_lists) = (Fields::default(), Fields::default());
+        let mut ignored = Fields::default();
+        let mut data = "";
         let mut newest = None;
         let mut field = Vec::new();
         let mut content = String::new();
@@ -48,16 +56,23 @@ impl Repomd {
             let event = reader
                 .read_event_into(&mut buffer)
                 .map_err(|error| syntax(error.to_string()))?;
+            let described = match data {
+                PRIMARY => &mut primary,
+                FILE_LISTS => &mut file_lists,
+                _ => &mut ignored,
+            };
             match event {
                 Event::Start(start) | Event::Empty(start) => {
                     field = start.local_name().as_ref().to_vec();
                     content.clear();
                     match field.as_slice() {
-                        b"data" => in_primary = attribute(&start, b"type")? == "primary",
-                        b"location" if in_primary => primary.path = attribute(&start, b"href")?,
-                        b"checksum" if in_primary => {
-                            primary.checksum_kind = attribute(&start, b"type")?;
+                        b"data" => {
+                            let kind = attribute(&start, b"type")?;
+                            let known = [PRIMARY, FILE_LISTS].into_iter();
+                            data = known.into_iter().find(|one| *one == kind).unwrap_or("");
                         }
+                        b"location" => described.path = attribute(&start, b"href")?,
+                        b"checksum" => described.checksum_kind = attribute(&start, b"type")?,
                         _ => {}
                     }
                 }
@@ -68,8 +83,8 @@ impl Repomd {
                     let text = content.trim();
                     match field.as_slice() {
                         b"timestamp" => newest = newest.max(seconds(text)),
-                        b"checksum" if in_primary => primary.checksum = text.to_owned(),
-                        b"size" if in_primary => primary.size = text.parse().ok(),
+                        b"checksum" => described.checksum = text.to_owned(),
+                        b"size" => described.size = text.parse().ok(),
                         _ => {}
                     }
                     field.clear();
@@ -79,9 +94,19 @@ impl Repomd {
             }
             buffer.clear();
         }
-        primary.check(newest)
+        let meaning = |text: &str| RepomdError::Meaning(text.to_owned());
+        Ok(Self {
+            primary: primary
+                .check(PRIMARY)?
+                .ok_or_else(|| meaning("it lists no metadata of type \"primary\""))?,
+            file_lists: file_lists.check(FILE_LISTS)?,
+            time: newest.ok_or_else(|| meaning("nothing in it has a timestamp"))?,
+        })
     }
 }
+
+const PRIMARY: &str = "primary";
+const FILE_LISTS: &str = "filelists";
 
 #[derive(Default)]
 struct Fields {
@@ -92,27 +117,28 @@ struct Fields {
 }
 
 impl Fields {
-    fn check(self, newest: Option<Timestamp>) -> Result<Repomd, RepomdError> {
-        let meaning = |text: String| Err(RepomdError::Meaning(text));
-        if self.path.is_empty() {
-            return meaning("it lists no metadata of type \"primary\"".to_owned());
-        }
-        let Ok(sha256) = self.checksum.parse() else {
-            return meaning(format!(
-                "expected a checksum of type \"sha256\" for primary metadata, found {:?} of type \
-                 {:?}",
-                self.checksum, self.checksum_kind
-            ));
-        };
-        let (Some(size), Some(time)) = (self.size, newest) else {
-            return meaning("primary metadata have no size, or nothing has a timestamp".to_owned());
-        };
-        Ok(Repomd {
-            path: self.path,
+    /// The file that is described, if one is.
+    fn check(self, data: &str) -> Result<Option<Listed>, RepomdError> {
+        let Self {
+            path,
+            checksum_kind,
+            checksum,
             size,
-            sha256,
-            time,
-        })
+        } = self;
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let Ok(sha256) = checksum.parse() else {
+            return Err(RepomdError::Meaning(format!(
+                "expected a checksum of type \"sha256\" for metadata of type {data:?}, found \
+                 {checksum:?} of type {checksum_kind:?}"
+            )));
+        };
+        let size = size.ok_or_else(|| {
+            RepomdError::Meaning(format!("metadata of type {data:?} have no size"))
+        })?;
+        let file = ListedFile { size, sha256 };
+        Ok(Some(Listed { path, file }))
     }
 }
 

@@ -1,6 +1,9 @@
+use std::io::Read;
 use std::path::PathBuf;
 
+use super::choice::Choice;
 use super::primary::Index;
+use crate::archive::solver::solve;
 use crate::archive::testing::{self, Factory, Key, Server, run};
 use crate::archive::{ResolveError, Versions, resolve};
 use crate::lock::Lock;
@@ -216,6 +219,44 @@ fn requirements_are_those_that_rpm_shows() {
     }
 }
 
+/// createrepo_c leaves features of rpm out; other tools list them.
+#[test]
+fn features_of_rpm_are_looked_at_where_metadata_list_them() {
+    let place = Place::new(&Factory::shared().packages(), &[]);
+    let mut text = String::new();
+    let gzip = fs_err::File::open(place.primary()).unwrap();
+    flate2::read::GzDecoder::new(gzip)
+        .read_to_string(&mut text)
+        .unwrap();
+    let entry = "<rpm:entry name=\"filesystem\"/>";
+    assert!(text.contains(entry));
+    for (feature, expected) in [
+        ("rpmlib(PayloadIsZstd)", Ok(2)),
+        (
+            "rpmlib(FutureThing)",
+            Err(
+                "bash 5.2.15-3 cannot be used: Requires: rpmlib(FutureThing) is a feature of rpm \
+                 that guestmark does not have",
+            ),
+        ),
+    ] {
+        let with = format!("<rpm:entry name=\"{feature}\" flags=\"LE\" ver=\"5\" rel=\"1\"/>");
+        let mut index = Index::new("x86_64", None);
+        index
+            .add(text.replace(entry, &with).as_bytes(), "x")
+            .unwrap();
+        let index = index.finish();
+        let choice = Choice::new(&index, &[], &[]);
+        let chosen = solve(&choice, &[choice.wanted("bash")]).map(|chosen| chosen.len());
+        let chosen = chosen.map_err(|error| error.to_string());
+        match (chosen, expected) {
+            (Ok(chosen), expected) => assert_eq!(Ok(chosen), expected),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{error}"),
+            (Err(error), Ok(_)) => panic!("{error}"),
+        }
+    }
+}
+
 #[test]
 fn a_snapshot_takes_the_newest_version_that_was_there_and_is_kept() {
     let factory = Factory::shared();
@@ -259,7 +300,9 @@ fn a_snapshot_takes_the_newest_version_that_was_there_and_is_kept() {
     assert_eq!(
         error.to_string(),
         "rootfs.packages cannot be installed together:\n  \
-         the recipe asks for kernel-uvm, and the archive offers no such package\n\
+         the recipe asks for kernel-uvm, and the archive offers no such package until \
+         2001-09-09T01:46:39Z; it got 6.6.1-1 at 2001-09-09T01:46:44Z, 6.6.2-1 at \
+         2001-09-09T01:46:46Z, 6.6.10-1 at 2001-09-09T01:46:47Z\n\
          change them in recipe.toml"
     );
 }
@@ -342,10 +385,10 @@ fn what_cannot_be_satisfied_is_told() {
     let mut files = factory.packages();
     for (name, head) in [
         ("wants-newer", "Requires: systemd >= 256"),
-        ("wants-rich", "Requires: (bash if systemd)"),
+        ("wants-rich", "Requires: (bash >= 7 if filesystem)"),
         ("wants-file", "Requires: /usr/share/unlisted"),
         ("hates-bash", "Conflicts: bash < 6"),
-        ("after-bash", "Obsoletes: bash < 6\nProvides: bash = 6"),
+        ("after-foo", "Obsoletes: libfoo < 1:3"),
     ] {
         files.push(factory.build(name, "1-1", head, "", "", "w1.xzdio"));
     }
@@ -357,18 +400,15 @@ fn what_cannot_be_satisfied_is_told() {
              wants-newer 1-1 needs systemd >= 256, and the archive only offers systemd 255-1",
         ),
         (
-            &["wants-rich"],
+            &["wants-rich", "filesystem"],
             "the recipe asks for wants-rich: wants-rich 1-1\n  \
-             wants-rich 1-1 cannot be used: Requires: (bash if systemd): of rich dependencies \
-             guestmark reads only alternatives, (a or b); add a package that meets it to names, \
-             and \"(bash if systemd)\" to provided",
+             the recipe asks for filesystem: filesystem 1.1-1\n  \
+             wants-rich 1-1 excludes filesystem 1.1-1 (Requires: (bash >= 7 if filesystem))",
         ),
         (
             &["wants-file"],
             "the recipe asks for wants-file: wants-file 1-1\n  \
-             wants-file 1-1 cannot be used: Requires: it requires the file /usr/share/unlisted, \
-             which no package provides and primary metadata do not list; file lists are not read: \
-             add \"/usr/share/unlisted\" to provided and the package that holds it to names",
+             wants-file 1-1 needs /usr/share/unlisted, and the archive offers no such package",
         ),
         (
             &["hates-bash", "bash"],
@@ -377,10 +417,11 @@ fn what_cannot_be_satisfied_is_told() {
              hates-bash 1-1 excludes bash 5.2.15-3 (Conflicts: bash < 6)",
         ),
         (
-            &["after-bash", "bash"],
-            "the recipe asks for after-bash: after-bash 1-1\n  \
-             the recipe asks for bash: bash 5.2.15-3\n  \
-             after-bash 1-1 excludes bash 5.2.15-3 (Obsoletes: bash < 6)",
+            &["systemd", "after-foo"],
+            "the recipe asks for systemd: systemd 255-1\n  \
+             the recipe asks for after-foo: after-foo 1-1\n  \
+             systemd 255-1 needs libfoo.so.6(V_2)(64bit): libfoo 1:2.0~rc1-1\n  \
+             after-foo 1-1 excludes libfoo 1:2.0~rc1-1 (Obsoletes: libfoo < 1:3)",
         ),
     ] {
         assert_eq!(
@@ -391,4 +432,56 @@ fn what_cannot_be_satisfied_is_told() {
             )
         );
     }
+}
+
+#[test]
+fn a_file_that_primary_metadata_do_not_list_is_looked_up_in_file_lists() {
+    let factory = Factory::shared();
+    let mut files = factory.packages();
+    for (name, path) in [
+        ("wants-image", "/usr/share/bzImage"),
+        ("wants-folder", "/usr/lib/systemd/state"),
+        ("wants-ghost", "/var/log/lastlog"),
+    ] {
+        let head = format!("Requires: ({path} or missing)");
+        files.push(factory.build(name, "1-1", &head, "", "", "w1.xzdio"));
+    }
+    let place = Place::new(&files, &[]);
+    let file_lists = || {
+        let files = fs_err::read_dir(place.repodata()).unwrap();
+        let mut paths = files.map(|file| file.unwrap().path());
+        paths.find(|path| path.to_string_lossy().contains("-filelists.xml"))
+    };
+    // They are not even there, and nothing needs them.
+    let path = file_lists().unwrap();
+    let aside = place.folder.path().join("aside");
+    fs_err::rename(&path, &aside).unwrap();
+    place.lock(&["kata-packages-uvm"], Versions::Newest);
+    let message = place.message(&["wants-image"]);
+    assert!(
+        message.starts_with("MIRROR/3.0/base/x86_64/repodata/")
+            && message.ends_with("-filelists.xml.gz: the mirror does not have this file"),
+        "{message}"
+    );
+    fs_err::rename(&aside, &path).unwrap();
+    for (name, holder) in [
+        ("wants-image", "kernel-uvm 6.6.1-1 x86_64"),
+        ("wants-folder", "systemd 255-1 x86_64"),
+        ("wants-ghost", "filesystem 1.1-1 x86_64"),
+    ] {
+        let lock = place.lock(&[name], Versions::Newest);
+        let versions = versions(&lock);
+        assert!(versions.iter().any(|one| one == holder), "{versions:?}");
+    }
+    // A repository may have none.
+    let repomd = place.repodata().join("repomd.xml");
+    let text = fs_err::read_to_string(&repomd).unwrap();
+    fs_err::write(&repomd, text.replace("\"filelists\"", "\"filelistx\"")).unwrap();
+    factory.sign_repomd(&place.folder.path().join("mirror"));
+    assert_eq!(
+        place.message(&["wants-image"]),
+        "MIRROR/3.0/base/x86_64/repodata/repomd.xml: a package requires a file that only file \
+         lists tell of, and it lists none; add the file to provided and the package that holds it \
+         to names"
+    );
 }

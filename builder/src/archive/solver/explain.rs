@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use resolvo::conflict::{ConflictCause, ConflictEdge, ConflictGraph, ConflictNode};
 use resolvo::{Interner, Requirement as Clause, SolvableId};
 
-use super::{PackageId, Provider, Universe};
+use super::{PackageId, Provider, Requirement, Universe};
 
 /// Choices that are named before the rest is only counted.
 const NAMED: usize = 4;
@@ -48,7 +48,7 @@ pub(super) fn reasons<U: Universe>(
         let subject = match node(index) {
             Some(ConflictNode::Root) => "the recipe asks for".to_owned(),
             Some(ConflictNode::Solvable(id)) => {
-                format!("{} needs", provider.universe.label(id.into()))
+                format!("{} needs", provider.label(id.into()))
             }
             _ => continue,
         };
@@ -92,15 +92,21 @@ fn needed<U: Universe>(
     choices: &[PackageId],
     provider: &Provider<'_, U>,
 ) -> String {
-    let texts = provider.texts.borrow();
-    let Some((text, misfits)) = texts.get(&clause) else {
+    let requirements = provider.requirements.borrow();
+    let Some(requirement) = requirements.get(&clause) else {
         return String::new();
     };
+    let Requirement {
+        text,
+        misfits,
+        hint,
+        ..
+    } = requirement;
     let listed = |packages: &[PackageId]| {
         let mut labels: Vec<_> = packages
             .iter()
             .take(NAMED)
-            .map(|&package| provider.universe.label(package))
+            .map(|&package| provider.label(package))
             .collect();
         if packages.len() > NAMED {
             labels.push(format!("{} more", packages.len() - NAMED));
@@ -108,7 +114,7 @@ fn needed<U: Universe>(
         labels.join(", ")
     };
     match (choices, misfits.as_slice()) {
-        ([], []) => format!("{text}, and the archive offers no such package"),
+        ([], []) => format!("{text}, and the archive offers no such package{hint}"),
         ([], misfits) => format!("{text}, and the archive only offers {}", listed(misfits)),
         (choices, _) => format!("{text}: {}", listed(choices)),
     }
@@ -121,9 +127,14 @@ fn conflict<U: Universe>(
     provider: &Provider<'_, U>,
 ) -> Option<String> {
     let label = |node| match node {
-        Some(ConflictNode::Solvable(id)) => Some(provider.universe.label(PackageId::from(id))),
+        Some(ConflictNode::Solvable(id)) => Some(provider.label(PackageId::from(id))),
         _ => None,
     };
+    if let Some(ConflictNode::Solvable(id)) = source
+        && provider.absence(id.into()).is_some()
+    {
+        return None;
+    }
     let subject = label(source)?;
     match (cause, target) {
         (ConflictCause::Constrains(set), target) => Some(format!(

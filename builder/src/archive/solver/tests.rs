@@ -38,6 +38,10 @@ impl Small {
 }
 
 impl Universe for Small {
+    fn size(&self) -> u32 {
+        u32::try_from(self.packages.len()).unwrap()
+    }
+
     fn name(&self, package: PackageId) -> &str {
         &self.packages[package.0 as usize].0
     }
@@ -66,7 +70,9 @@ fn wants(text: &str, choices: &[PackageId]) -> Requirement {
     Requirement {
         text: text.to_owned(),
         choices: choices.to_vec(),
+        unless_absent: Vec::new(),
         misfits: Vec::new(),
+        hint: String::new(),
     }
 }
 
@@ -180,10 +186,42 @@ fn a_package_that_makes_no_sense_is_not_chosen() {
     );
 }
 
+#[test]
+fn what_depends_on_an_absence_is_needed_only_when_the_others_are_there() {
+    let mut small = Small::default();
+    let [app, then, when] = ["app", "then", "when"].map(|name| small.add(name, 1));
+    let conditional = Requirement {
+        unless_absent: vec![vec![when]],
+        ..wants("(then if when)", &[then])
+    };
+    small.relations[0].requirements.push(conditional);
+    let app_wanted = wants("app", &[app]);
+    assert_eq!(
+        solve(&small, std::slice::from_ref(&app_wanted)),
+        Ok(vec![app])
+    );
+    let both = [app_wanted, wants("when", &[when])];
+    assert_eq!(solve(&small, &both), Ok(vec![app, then, when]));
+    small.excludes(when, "Conflicts: then", &[then]);
+    assert_eq!(
+        small.message(&both),
+        "  the recipe asks for app: app 1\n  \
+         the recipe asks for when: when 1\n  \
+         app 1 needs (then if when): then 1, no when 1\n  \
+         when 1 excludes then 1 (Conflicts: then)\n"
+    );
+}
+
 /// Worlds of up to 4 names with up to 3 versions each, and relations at random.
 fn worlds() -> impl Strategy<Value = (Small, Vec<Requirement>)> {
     let choices = || prop::collection::vec(0_usize..12, 0..4);
-    let relations = prop::collection::vec((choices(), choices()), 12);
+    // One package in three has a requirement that depends on what is absent.
+    let absent = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec(prop::collection::vec(0_usize..12, 1..3), 1..3),
+    ];
+    let conditional = (choices(), absent);
+    let relations = prop::collection::vec((choices(), choices(), conditional), 12);
     (relations, prop::collection::vec(choices(), 1..4)).prop_map(|(relations, wanted)| {
         let mut small = Small::default();
         let ids: Vec<_> = (0..12_u32)
@@ -198,12 +236,18 @@ fn worlds() -> impl Strategy<Value = (Small, Vec<Requirement>)> {
             }
             picked
         };
-        for (index, (needs, excludes)) in relations.iter().enumerate() {
+        for (index, (needs, excludes, (then, absent))) in relations.iter().enumerate() {
             if !needs.is_empty() && !needs.contains(&index) {
                 small.needs(ids[index], "needs", &pick(needs));
             }
             if excludes.len() < 3 && !excludes.contains(&index) {
                 small.excludes(ids[index], "excludes", &pick(excludes));
+            }
+            if !absent.is_empty() {
+                small.relations[index].requirements.push(Requirement {
+                    unless_absent: absent.iter().map(|set| pick(set)).collect(),
+                    ..wants("conditional", &pick(then))
+                });
             }
         }
         let wanted = wanted
@@ -215,7 +259,10 @@ fn worlds() -> impl Strategy<Value = (Small, Vec<Requirement>)> {
 }
 
 fn holds(small: &Small, wanted: &[Requirement], chosen: &[PackageId]) -> bool {
-    let met = |requirement: &Requirement| requirement.choices.iter().any(|id| chosen.contains(id));
+    let any = |ids: &[PackageId]| ids.iter().any(|id| chosen.contains(id));
+    let met = |requirement: &Requirement| {
+        any(&requirement.choices) || requirement.unless_absent.iter().any(|set| !any(set))
+    };
     let names: std::collections::BTreeSet<_> = chosen.iter().map(|&id| small.name(id)).collect();
     names.len() == chosen.len()
         && wanted.iter().all(met)

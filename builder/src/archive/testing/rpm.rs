@@ -74,7 +74,8 @@ const SPECS: [(&str, &str, &str, &str, &str); 6] = [
 
 /// Makes packages and repositories. One key is enough for a run of the tests.
 pub(crate) struct Factory {
-    folder: tempfile::TempDir,
+    /// Below the folder of build artifacts: what all tests share lives until the next run.
+    folder: PathBuf,
 }
 
 impl Factory {
@@ -82,22 +83,23 @@ impl Factory {
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Factory> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let factory = Self {
-                folder: tempfile::tempdir().unwrap(),
-            };
-            fs_err::create_dir_all(factory.home()).unwrap();
-            std::fs::set_permissions(
-                factory.home(),
-                std::os::unix::fs::PermissionsExt::from_mode(0o700),
-            )
-            .unwrap();
-            factory.gpg(&[
+            let program = std::env::current_exe().unwrap();
+            let folder = program.ancestors().nth(3).unwrap().join("tmp/rpm");
+            if folder.exists() {
+                fs_err::remove_dir_all(&folder).unwrap();
+            }
+            fs_err::create_dir_all(folder.join("keys")).unwrap();
+            let factory = Self { folder };
+            let agent = Agent::start(&factory);
+            agent.gpg(&[
                 "--quick-generate-key",
                 "RPM test",
                 "ed25519",
                 "sign,cert",
                 "never",
             ]);
+            copy_files(agent.home.path(), &factory.keys());
+            drop(agent);
             // Each compression that packages come in.
             let payloads = ["w9.gzdio", "w1.xzdio", "w3.zstdio"];
             for (number, (name, version, head, install, files)) in SPECS.into_iter().enumerate() {
@@ -125,9 +127,9 @@ impl Factory {
              mkdir -p %{{buildroot}}/usr/lib/systemd/state\n{install}\n%files\n{files}\n"
         );
         let spec = spec.replace("Epoch: 0\n", "");
-        let path = self.folder.path().join(format!("{name}.spec"));
+        let path = self.folder.join(format!("{name}.spec"));
         fs_err::write(&path, spec).unwrap();
-        let top = self.folder.path().display().to_string();
+        let top = self.folder.display().to_string();
         run(self.command("rpmbuild").args([
             "-bb",
             "--quiet",
@@ -144,7 +146,7 @@ impl Factory {
         } else {
             "x86_64"
         };
-        let file = self.folder.path().join(format!(
+        let file = self.folder.join(format!(
             "RPMS/{architecture}/{name}-{version}-{release}.{architecture}.rpm"
         ));
         self.sign(&file);
@@ -152,10 +154,10 @@ impl Factory {
     }
 
     pub(crate) fn sign(&self, file: &Path) {
-        let _agent = Agent::start(self);
+        let agent = Agent::start(self);
         // rpm runs no program without its path.
         let gpg = run(Command::new("sh").args(["-c", "command -v gpg"]));
-        run(self.command("rpmsign").args([
+        run(agent.command("rpmsign").args([
             &format!("--define=__gpg {}", gpg.trim()),
             "--define=_gpg_name RPM test",
             "--define=_gpg_sign_cmd_extra_args --batch --pinentry-mode loopback --passphrase=",
@@ -175,7 +177,7 @@ impl Factory {
                     "x86_64"
                 };
                 let version = version.split_once(':').map_or(*version, |(_, rest)| rest);
-                self.folder.path().join(format!(
+                self.folder.join(format!(
                     "RPMS/{architecture}/{name}-{version}.{architecture}.rpm"
                 ))
             })
@@ -236,12 +238,40 @@ impl Factory {
         }
     }
 
-    fn home(&self) -> PathBuf {
-        self.folder.path().join("gnupg")
+    fn keys(&self) -> PathBuf {
+        self.folder.join("keys")
     }
 
     fn gpg(&self, arguments: &[&str]) -> String {
-        let _agent = Agent::start(self);
+        Agent::start(self).gpg(arguments)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("HOME", &self.folder);
+        command
+    }
+}
+
+/// gpg's home, with a short path for its sockets, while one test at a time uses it. gpg leaves a
+/// server behind, which ends with it.
+struct Agent {
+    home: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Agent {
+    fn start(factory: &Factory) -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let agent = Self {
+            home: tempfile::tempdir().unwrap(),
+            _alone: ALONE.lock().unwrap_or_else(|held| held.into_inner()),
+        };
+        copy_files(&factory.keys(), agent.home.path());
+        agent
+    }
+
+    fn gpg(&self, arguments: &[&str]) -> String {
         run(self
             .command("gpg")
             .args([
@@ -255,36 +285,30 @@ impl Factory {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("GNUPGHOME", self.home());
-        command.env("HOME", self.folder.path());
+        command.env("GNUPGHOME", self.home.path());
+        command.env("HOME", self.home.path());
         command
     }
 }
 
-/// gpg leaves a server behind: one test at a time uses it, and ends it.
-struct Agent<'a> {
-    factory: &'a Factory,
-    _alone: MutexGuard<'static, ()>,
-}
-
-impl<'a> Agent<'a> {
-    fn start(factory: &'a Factory) -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
-        Self {
-            factory,
-            _alone: ALONE.lock().unwrap_or_else(|held| held.into_inner()),
-        }
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // A test that fails for another reason should say that one.
+        let _ = self.command("gpgconf").args(["--kill", "all"]).output();
     }
 }
 
-impl Drop for Agent<'_> {
-    fn drop(&mut self) {
-        // A test that fails for another reason should say that one.
-        let _ = self
-            .factory
-            .command("gpgconf")
-            .args(["--kill", "all"])
-            .output();
+/// Copies regular files, and those of folders; gpg's home holds sockets besides.
+fn copy_files(from: &Path, to: &Path) {
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (kind, target) = (entry.file_type().unwrap(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            fs_err::create_dir_all(&target).unwrap();
+            copy_files(&entry.path(), &target);
+        } else if kind.is_file() {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! A disk image with a GUID partition table.
+//! A disk image with a partition table: a GUID partition table, or an MBR.
 
 mod gpt;
 mod hash_tree;
+pub(super) mod mbr;
 mod partition_type;
 
 #[cfg(test)]
@@ -15,8 +16,10 @@ use uuid::Uuid;
 
 pub use gpt::GptError;
 pub use hash_tree::{HashTreeCheck, HashTreeFacts, SuperblockFacts};
+pub use mbr::{MbrDiskFacts, MbrError, MbrPartitionFacts};
 
 use super::erofs::ErofsSuperblock;
+use super::ext4::{self, Ext4Superblock};
 use super::text::{Hex, printable};
 use crate::erofs::{ReadError, Reader};
 use gpt::{Gpt, Partition};
@@ -83,11 +86,21 @@ pub enum PartitionContent {
         /// Why not.
         problem: String,
     },
+    /// An ext2, ext3 or ext4 file system.
+    Ext4(Ext4Superblock),
+    /// An ext file system whose superblock is damaged.
+    UnreadableExt4 {
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// The size of a sector of the disk in `file`, in bytes; `None` if it has no GUID partition
-/// table.
+/// table, or an MBR that Linux takes instead.
 pub(super) fn sector_size(start: &[u8]) -> Option<u64> {
+    if mbr::is_mbr(start) {
+        return None;
+    }
     SECTOR_SIZES.into_iter().find(|&size| {
         let header = usize::try_from(size)
             .ok()
@@ -96,20 +109,36 @@ pub(super) fn sector_size(start: &[u8]) -> Option<u64> {
     })
 }
 
+/// The partitions of the disk in `file`, of `length` bytes and with sectors of `sector_size`
+/// bytes.
+pub(super) fn partitions(
+    file: File,
+    length: u64,
+    sector_size: u64,
+) -> Result<Vec<PartitionFacts>, GptError> {
+    let table = Gpt::read(&file, length, sector_size)?;
+    Ok(facts(&table, file))
+}
+
+fn facts(table: &Gpt, file: File) -> Vec<PartitionFacts> {
+    let shared = Arc::new(file.into());
+    let partitions = table.partitions.iter();
+    let facts = partitions.map(|partition| PartitionFacts::new(partition, &shared));
+    facts.collect()
+}
+
 impl DiskFacts {
     /// Reads the disk in `file`, of `length` bytes and with sectors of `sector_size` bytes.
     pub(super) fn read(file: File, length: u64, sector_size: u64) -> Result<Self, GptError> {
         let table = Gpt::read(&file, length, sector_size)?;
         let hash_trees = hash_tree::find(&file, &table.partitions)?;
-        let shared = Arc::new(file.into());
-        let partitions = table.partitions.iter();
-        let partitions = partitions.map(|partition| PartitionFacts::new(partition, &shared));
+        let partitions = facts(&table, file);
         Ok(Self {
             bytes: length,
             guid: table.disk_guid,
             sector_size: table.sector_size,
             backup_problem: table.backup_problem,
-            partitions: partitions.collect(),
+            partitions,
             hash_trees,
         })
     }
@@ -127,13 +156,14 @@ impl PartitionFacts {
             bytes: partition.length,
             attributes: Hex(partition.attributes),
             read_only: partition.attributes & READ_ONLY != 0,
-            content: content(partition, disk),
+            content: content(disk, partition.offset, partition.length),
         }
     }
 }
 
-fn content(partition: &Partition, disk: &Arc<std::fs::File>) -> Option<PartitionContent> {
-    match Reader::open(Arc::clone(disk), partition.offset, partition.length) {
+/// What the `length` bytes of a disk from byte `offset` on hold.
+fn content(disk: &Arc<std::fs::File>, offset: u64, length: u64) -> Option<PartitionContent> {
+    match Reader::open(Arc::clone(disk), offset, length) {
         Ok(reader) => Some(PartitionContent::Erofs(ErofsSuperblock::new(&reader))),
         // No superblock, or no room for one.
         Err(
@@ -142,7 +172,12 @@ fn content(partition: &Partition, disk: &Arc<std::fs::File>) -> Option<Partition
                 what: "the superblock",
                 ..
             },
-        ) => None,
+        ) => match ext4::superblock(disk, offset, length) {
+            Ok(superblock) => superblock.map(PartitionContent::Ext4),
+            Err(problem) => Some(PartitionContent::UnreadableExt4 {
+                problem: problem.to_string(),
+            }),
+        },
         Err(problem) => Some(PartitionContent::UnreadableErofs {
             problem: problem.to_string(),
         }),

@@ -1,7 +1,7 @@
 //! Signed ID blocks.
 
 use guestmark_measure::igvm::{Directive, IgvmFile, SnpIdBlock, SnpPublicKey, SnpSignature};
-use guestmark_measure::{LaunchDigest, Sha384Digest};
+use guestmark_measure::{LaunchDigest, Loader, Sha384Digest, launch_digests};
 use serde::Serialize;
 use sha2::{Digest, Sha384};
 
@@ -15,6 +15,9 @@ pub struct SignedIdBlockFacts {
     pub mask: Hex,
     /// The launch digest that the signer expects.
     pub launch_digest: LaunchDigest,
+    /// The loaders that launch this file to that digest; a guest launched by another does not
+    /// start.
+    pub matching_loaders: Vec<Loader>,
     /// FAMILY_ID, in hexadecimal.
     pub family_id: String,
     /// IMAGE_ID, in hexadecimal.
@@ -45,17 +48,28 @@ pub struct KeyFacts {
 
 /// The ID blocks of a file.
 pub(super) fn all(file: &IgvmFile<'_>) -> Vec<SignedIdBlockFacts> {
-    let blocks = file
+    let blocks: Vec<_> = file
         .directives()
         .iter()
         .filter_map(|directive| match directive {
-            Directive::SnpIdBlock(block) => Some(facts(block)),
+            Directive::SnpIdBlock(block) => Some(block),
             _ => None,
-        });
-    blocks.collect()
+        })
+        .collect();
+    if blocks.is_empty() {
+        return Vec::new();
+    }
+    let digests = launch_digests(file, None);
+    let facts = blocks.into_iter().map(|block| {
+        let matching = digests
+            .iter()
+            .filter(|(_, digest)| digest.as_ref().ok() == Some(&block.launch_digest()));
+        facts(block, matching.map(|(loader, _)| *loader).collect())
+    });
+    facts.collect()
 }
 
-fn facts(block: &SnpIdBlock) -> SignedIdBlockFacts {
+fn facts(block: &SnpIdBlock, matching_loaders: Vec<Loader>) -> SignedIdBlockFacts {
     let author = || {
         let algorithm = block.author_key_algorithm.get();
         key(
@@ -67,6 +81,7 @@ fn facts(block: &SnpIdBlock) -> SignedIdBlockFacts {
     SignedIdBlockFacts {
         mask: mask_hex(block.mask()),
         launch_digest: block.launch_digest(),
+        matching_loaders,
         family_id: hex::encode(block.family_id),
         image_id: hex::encode(block.image_id),
         version: block.version.get(),

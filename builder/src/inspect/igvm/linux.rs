@@ -58,6 +58,9 @@ pub struct CommandLine {
     pub text: String,
     /// Whether the pages of the file hold all of it, up to a NUL.
     pub complete: bool,
+    /// The line itself, without its NUL.
+    #[serde(skip)]
+    pub raw: Vec<u8>,
 }
 
 /// Where the initrd lies.
@@ -129,6 +132,7 @@ fn command_line(memory: &LaunchedMemory<'_>, header: &SetupHeader) -> Option<Com
         bytes: line.len() as u64,
         text: printable(&line),
         complete,
+        raw: line,
     })
 }
 

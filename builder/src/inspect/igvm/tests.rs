@@ -305,6 +305,7 @@ fn a_signed_id_block_is_shown_with_the_digest_of_its_key() {
         json!([{
             "mask": "0x1",
             "launch_digest": "aa".repeat(48),
+            "matching_loaders": [],
             "family_id": "01".repeat(16),
             "image_id": "02".repeat(16),
             "version": 1,

@@ -71,6 +71,30 @@ fn sizes(header: &Header) -> Result<Vec<u64>, HeaderError> {
     }
 }
 
+/// Every file with its bytes in the payload, for payloads that do not say them themselves: those of
+/// packages with files of 4 GiB and more.
+pub(super) fn stripped(header: &Header) -> Result<Vec<(TreePath, u64)>, RpmError> {
+    if !header.has(LONG_SIZES) {
+        return Ok(Vec::new());
+    }
+    let listed = listed(header)?;
+    let mut last_names = BTreeMap::new();
+    let present = listed.iter().enumerate();
+    for (index, file) in present.filter(|(_, file)| file.is_file() && file.flags & GHOST == 0) {
+        last_names.insert(file.inode, index);
+    }
+    let size = |index: usize, file: &Listed<'_>| match file.mode & 0o170_000 {
+        // The last one of hard links holds the content.
+        0o100_000 if last_names.get(&file.inode) == Some(&index) => file.size,
+        0o120_000 => file.target.len() as u64,
+        _ => 0,
+    };
+    let sizes = listed.iter().enumerate();
+    Ok(sizes
+        .map(|(index, file)| (file.path.clone(), size(index, file)))
+        .collect())
+}
+
 /// Puts `contents`, the payload, to the files of `header`.
 pub(super) fn read(
     header: &Header,

@@ -50,7 +50,7 @@ const SHA256: u64 = 8;
 
 /// What rpm must be able to do for packages that guestmark opens: this reader can as well, or it
 /// concerns only scriptlets, which never run.
-const FEATURES: [&str; 17] = [
+const FEATURES: [&str; 18] = [
     "rpmlib(BuiltinLuaScripts)",
     "rpmlib(CaretInVersions)",
     "rpmlib(CompressedFileNames)",
@@ -59,6 +59,7 @@ const FEATURES: [&str; 17] = [
     "rpmlib(FileCaps)",
     "rpmlib(FileDigests)",
     "rpmlib(HeaderLoadSortsTags)",
+    "rpmlib(LargeFiles)",
     "rpmlib(PartialHardlinkSets)",
     "rpmlib(PayloadFilesHavePrefix)",
     "rpmlib(PayloadIsXz)",
@@ -222,7 +223,8 @@ fn read(
     // Each file takes a header and a name of at most 4096 bytes besides.
     let limit = size.saturating_add((count + 1).saturating_mul(8192));
     let payload = payload.unpack(codec(&header)?, limit, spool)?;
-    let files = files::read(&header, payload::contents(&payload)?)?;
+    let contents = payload::contents(&payload, &files::stripped(&header)?)?;
+    let files = files::read(&header, contents)?;
     Ok(OpenedPackage {
         name: locked.name.clone(),
         version: locked.version.clone(),
@@ -230,6 +232,7 @@ fn read(
         scripts: scripts::list(&header)?,
         entries: files.entries,
         owners: files.owners,
+        shares_equal_files: true,
     })
 }
 
@@ -281,13 +284,18 @@ fn check_name(header: &Header, locked: &LockedPackage) -> Result<(), RpmError> {
 fn check_features(header: &Header) -> Result<(), RpmError> {
     for required in header.strings(REQUIRES)? {
         let feature = String::from_utf8_lossy(required);
-        if feature.starts_with("rpmlib(") && !FEATURES.contains(&&*feature) {
+        if feature.starts_with("rpmlib(") && !is_supported_feature(&feature) {
             return Err(RpmError::Feature {
                 feature: feature.into_owned(),
             });
         }
     }
     Ok(())
+}
+
+/// Whether guestmark can do what packages with this feature (`rpmlib(...)`) need.
+pub(crate) fn is_supported_feature(feature: &str) -> bool {
+    FEATURES.contains(&feature)
 }
 
 fn check_payload(header: &Header, payload: &Section) -> Result<(), RpmError> {
@@ -327,3 +335,5 @@ fn codec(header: &Header) -> Result<Codec, RpmError> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::open_file;

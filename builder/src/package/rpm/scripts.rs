@@ -38,16 +38,17 @@ pub(super) fn list(header: &Header) -> Result<Vec<MaintainerScript>, HeaderError
         if header.has(text) || header.has(program) {
             scripts.push(MaintainerScript::Scriptlet {
                 kind: kind.to_owned(),
-                interpreter: header.text(program)?,
+                interpreter: join(header.strings(program)?),
+                text: header.text(text)?,
             });
         }
     }
     for (kind, [texts, programs, names, indexes, flags]) in TRIGGERS {
-        let count = header.strings(texts)?.len();
+        let texts = header.strings(texts)?;
         let programs = header.strings(programs)?;
         let (names, indexes) = (header.strings(names)?, header.numbers(indexes)?);
         let flags = header.numbers(flags)?;
-        for script in 0..count.max(programs.len()) {
+        for script in 0..texts.len().max(programs.len()) {
             let of_script = |index: &usize| indexes.get(*index) == Some(&(script as u64));
             let first = (0..names.len()).find(of_script);
             let bits = first.and_then(|first| flags.get(first)).copied();
@@ -58,18 +59,28 @@ pub(super) fn list(header: &Header) -> Result<Vec<MaintainerScript>, HeaderError
                 .filter(of_script)
                 .map(|index| String::from_utf8_lossy(names[index]))
                 .collect();
-            let program = programs.get(script).copied().unwrap_or_default();
+            let text_of = |strings: &[&[u8]]| {
+                let bytes = strings.get(script).copied().unwrap_or_default();
+                String::from_utf8_lossy(bytes).into_owned()
+            };
             scripts.push(MaintainerScript::Scriptlet {
                 kind: format!(
                     "{kind}{} on {}",
                     moment.map_or("", |(_, name)| name),
                     on.join(" ")
                 ),
-                interpreter: String::from_utf8_lossy(program).into_owned(),
+                interpreter: text_of(&programs),
+                text: text_of(&texts),
             });
         }
     }
     Ok(scripts)
+}
+
+/// A program and its arguments.
+fn join(words: Vec<&[u8]>) -> String {
+    let words: Vec<_> = words.into_iter().map(String::from_utf8_lossy).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]

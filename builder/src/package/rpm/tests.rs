@@ -17,7 +17,7 @@ fn signers(certificate: &str) -> Signers {
     }
 }
 
-fn open_file(file: &Path, locked: &LockedPackage) -> Result<OpenedPackage, String> {
+pub(crate) fn open_file(file: &Path, locked: &LockedPackage) -> Result<OpenedPackage, String> {
     let spool = tempfile::tempdir().unwrap();
     let signers = signers(&Factory::shared().certificate());
     open(file, locked, &signers, spool.path()).map_err(|error| error.problem.to_string())
@@ -253,8 +253,13 @@ fn packages_of_strangers_or_of_nobody_and_other_packages_are_refused() {
 
 /// Reads header and payload of a package whose header was changed after the signature.
 fn unsigned(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<files::Files, String> {
-    let (folder, copy) = changed(name, change);
-    let file = File::open(copy).and_then(Section::whole).unwrap();
+    let (_folder, copy) = changed(name, change);
+    unsigned_file(&copy)
+}
+
+fn unsigned_file(file: &Path) -> Result<files::Files, String> {
+    let spool = tempfile::tempdir().unwrap();
+    let file = File::open(file).and_then(Section::whole).unwrap();
     let signatures = Header::read(&file, LEAD, "signature header", MAX_SIGNATURES).unwrap();
     let start = (LEAD + signatures.bytes.len() as u64).next_multiple_of(8);
     let header = Header::read(&file, start, "header", MAX_HEADER).unwrap();
@@ -262,9 +267,10 @@ fn unsigned(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<files::File
     let payload = file.slice(start, file.len() - start).unwrap();
     check_features(&header).map_err(|error| error.to_string())?;
     let payload = payload
-        .unpack(codec(&header).unwrap(), 1 << 20, folder.path())
+        .unpack(codec(&header).unwrap(), 1 << 20, spool.path())
         .unwrap();
-    let contents = payload::contents(&payload).map_err(|error| error.to_string())?;
+    let stripped = files::stripped(&header).map_err(|error| error.to_string())?;
+    let contents = payload::contents(&payload, &stripped).map_err(|error| error.to_string())?;
     files::read(&header, contents).map_err(|error| error.to_string())
 }
 
@@ -306,7 +312,7 @@ fn payloads_that_are_cut_short_or_no_cpio_archives_are_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs_err::write(file.path(), bytes).unwrap();
         let section = File::open(file.path()).and_then(Section::whole).unwrap();
-        payload::contents(&section)
+        payload::contents(&section, &[])
             .map(|found| found.len())
             .map_err(|error| error.to_string())
     };
@@ -327,12 +333,11 @@ fn payloads_that_are_cut_short_or_no_cpio_archives_are_refused() {
     };
     assert_eq!(
         with(0, b"070707"),
-        "payload entry at byte 0: expected 070701, found \"070707\""
+        "payload entry at byte 0: expected 070701 or 07070X, found \"070707\""
     );
     assert_eq!(
-        with(0, b"07070X"),
-        "payload entry at byte 0: the form for packages with files of 4 GiB and more is not \
-         supported"
+        with(0, b"07070X00000007"),
+        "payload entry at byte 0: file 7, which the header does not have"
     );
     assert_eq!(
         with(110, b"./../bin/"),
@@ -340,4 +345,59 @@ fn payloads_that_are_cut_short_or_no_cpio_archives_are_refused() {
          of the tree"
     );
     assert!(with(54, b"ffffffff").ends_with("within the entry at byte 0; it was cut short"));
+}
+
+/// A file of 5 GiB makes rpmbuild write sizes of 64 bits and a payload without names. It is a ghost,
+/// so that nobody packs or unpacks it.
+#[test]
+fn payloads_of_packages_with_large_files_are_read() {
+    let factory = Factory::shared();
+    let install = "mkdir -p %{buildroot}/d\ntruncate -s 5G %{buildroot}/d/ghost\n\
+                   echo one > %{buildroot}/d/a\nln %{buildroot}/d/a %{buildroot}/d/b\n\
+                   ln -s ../d/a %{buildroot}/d/link\n: > %{buildroot}/d/empty\n\
+                   echo three > %{buildroot}/d/z";
+    let files = "%dir /d\n%ghost /d/ghost\n/d/a\n/d/b\n/d/link\n/d/empty\n/d/z";
+    let file = factory.build("large", "1-1", "", install, files, "w3.zstdio");
+    let said = run(Command::new("rpm").args(["-qp", "--requires"]).arg(&file));
+    assert!(said.contains("rpmlib(LargeFiles)"), "{said}");
+    let opened = open_file(&file, &factory.locked(&file)).unwrap();
+    let shown = opened.entries.iter().map(|entry| {
+        let kind = match &entry.kind {
+            EntryKind::HardLink { target } => format!("link to {target}"),
+            EntryKind::Inode { kind, .. } => match kind {
+                NodeKind::File(content) => String::from_utf8(content.to_vec().unwrap()).unwrap(),
+                NodeKind::Symlink(target) => String::from_utf8(target.clone()).unwrap(),
+                other => other.noun().to_owned(),
+            },
+        };
+        format!("{} {kind}", entry.path)
+    });
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "/d a directory",
+            "/d/a one\n",
+            "/d/b link to /d/a",
+            "/d/empty ",
+            "/d/link ../d/a",
+            "/d/z three\n"
+        ]
+    );
+    // A size that is not the payload's leads the reader astray, and it notices.
+    let bytes = fs_err::read(&file).unwrap();
+    let sizes = [4_u64, 4, 0, 5 << 30, 6, 6].map(u64::to_be_bytes).concat();
+    let at = position(&bytes, &sizes);
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.rpm");
+    for (size, expected) in [
+        (8_u64, "expected 070701 or 07070X, found "),
+        (u64::MAX, "it was cut short"),
+        (1 << 40, "it was cut short"),
+    ] {
+        let mut changed = bytes.clone();
+        changed[at + 8..at + 16].copy_from_slice(&size.to_be_bytes());
+        fs_err::write(&copy, changed).unwrap();
+        let error = unsigned_file(&copy).err().unwrap();
+        assert!(error.contains(expected), "{error}");
+    }
 }

@@ -102,6 +102,14 @@ pub enum MergeError {
         /// Why that cannot be.
         reason: &'static str,
     },
+    /// Files of one path cannot be compared.
+    #[error("{path}: {reason}")]
+    Read {
+        /// The path.
+        path: TreePath,
+        /// Why.
+        reason: std::io::Error,
+    },
     /// A path that cannot be placed.
     #[error(transparent)]
     Tree(#[from] TreeError),

@@ -19,14 +19,17 @@ pub struct Part {
     pub origin: Origin,
     /// Its entries, in its order.
     pub entries: Vec<Entry>,
+    /// Whether its files may be ones that an earlier archive has brought, if they are equal.
+    pub shares_equal_files: bool,
 }
 
 /// Merges archives, in order, into one tree.
 ///
 /// Directories may be shared by archives that agree on their mode and owner; the first one is
 /// their origin. Directories that no archive names belong to root with mode 0755. Every other
-/// path belongs to one archive: even equal files of two packages are a conflict, since either
-/// package alone could change it.
+/// path belongs to one archive: of Debian packages even equal files are a conflict, since either
+/// package alone could change it. RPM packages may share regular files and symbolic links that are
+/// equal in content, mode and owner, as rpm lets them; the first package is then their origin.
 ///
 /// # Errors
 /// As [`MergeError`] says.
@@ -41,6 +44,7 @@ pub fn merge(
         tree: Tree::new(root),
         links,
         implied: BTreeSet::from([TreePath::root()]),
+        shared: None,
     };
     for (link, target) in &links.0 {
         let node = Node {
@@ -51,6 +55,7 @@ pub fn merge(
         merge.tree.insert(link.clone(), node)?;
     }
     for part in parts {
+        merge.shared = part.shares_equal_files.then(BTreeSet::new);
         for entry in part.entries {
             merge.add(&part.origin, entry)?;
         }
@@ -64,6 +69,8 @@ struct Merge<'a> {
     links: &'a MergedLinks,
     /// Directories made because something below them was named, not they themselves.
     implied: BTreeSet<TreePath>,
+    /// Files of the present archive that an earlier one has brought, if it may share any.
+    shared: Option<BTreeSet<TreePath>>,
 }
 
 impl Merge<'_> {
@@ -86,6 +93,9 @@ impl Merge<'_> {
             metadata,
             origin: origin.clone(),
         };
+        if self.share(&place, &node)? {
+            return Ok(());
+        }
         match (self.tree.get_mut(&place), &node.kind) {
             (None, _) => {
                 self.tree.insert(place, node)?;
@@ -116,6 +126,22 @@ impl Merge<'_> {
         Ok(())
     }
 
+    /// Whether `node`, of the present archive, is a file that is at `place` already and that it may
+    /// share.
+    fn share(&mut self, place: &TreePath, node: &Node) -> Result<bool, MergeError> {
+        let (Some(shared), Some(found)) = (&mut self.shared, self.tree.get(place)) else {
+            return Ok(false);
+        };
+        let equal = are_equal(found, node).map_err(|reason| MergeError::Read {
+            path: place.clone(),
+            reason,
+        })?;
+        if equal {
+            shared.insert(place.clone());
+        }
+        Ok(equal)
+    }
+
     fn link(
         &mut self,
         origin: &Origin,
@@ -130,14 +156,23 @@ impl Merge<'_> {
             target: target.clone(),
             reason,
         };
-        match self.tree.get(&target) {
+        let is_shared = self.shared.as_ref();
+        let is_shared = is_shared.is_some_and(|shared| shared.contains(&target));
+        let node = self.tree.get(&target).cloned();
+        match &node {
             None => return Err(refuse("does not come before it")),
-            Some(node) if node.origin != *origin => return Err(refuse("another package brings")),
+            Some(node) if node.origin != *origin && !is_shared => {
+                return Err(refuse("another package brings"));
+            }
             Some(Node {
                 kind: NodeKind::Directory,
                 ..
             }) => return Err(refuse("is a directory")),
-            Some(_) => {}
+            Some(node) => {
+                if self.share(&place, node)? {
+                    return Ok(());
+                }
+            }
         }
         if let Some(found) = self.tree.get(&place) {
             return Err(MergeError::Conflict {
@@ -235,6 +270,16 @@ fn leads_to(text: &[u8], target: &TreePath) -> bool {
     TreePath::parse(text).is_ok_and(|path| path == *target)
 }
 
+/// Whether rpm takes two files of one path for the same one.
+fn are_equal(one: &Node, other: &Node) -> std::io::Result<bool> {
+    Ok(one.metadata == other.metadata
+        && match (&one.kind, &other.kind) {
+            (NodeKind::File(one), NodeKind::File(other)) => one.has_bytes_of(other)?,
+            (NodeKind::Symlink(one), NodeKind::Symlink(other)) => one == other,
+            _ => false,
+        })
+}
+
 fn describe(metadata: &Metadata) -> String {
     let Metadata {
         mode,
@@ -289,12 +334,17 @@ mod tests {
     }
 
     fn packages(parts: Vec<Vec<Entry>>) -> Result<Tree, String> {
+        merged(parts, false)
+    }
+
+    fn merged(parts: Vec<Vec<Entry>>, shares_equal_files: bool) -> Result<Tree, String> {
         let parts = parts
             .into_iter()
             .zip(["a", "b", "c"])
             .map(|(entries, name)| Part {
                 origin: Origin::package(name, "1"),
                 entries,
+                shares_equal_files,
             });
         let table = [("bin", "usr/bin"), ("lib", "usr/lib")]
             .map(|(link, target)| (link.to_owned(), target.to_owned()));
@@ -389,6 +439,52 @@ mod tests {
             packages(vec![vec![symlink("bin", "elsewhere")]]).unwrap_err(),
             "file conflict at /bin: a symbolic link of rule rootfs.merged-usr and a symbolic \
              link of package a 1; leave one of them out"
+        );
+    }
+
+    #[test]
+    fn rpm_packages_share_files_that_are_equal_and_no_others() {
+        let content =
+            |at: &str, bytes: &[u8]| entry(at, NodeKind::File(Content::bytes(bytes)), 0o644);
+        let first = || {
+            vec![
+                content("lib/x", b"x"),
+                symlink("lib/y", "x"),
+                hard_link("lib/z", "lib/x"),
+            ]
+        };
+        let tree = merged(vec![first(), first(), vec![file("usr/lib/x")]], true).unwrap();
+        for name in ["usr/lib/x", "usr/lib/y", "usr/lib/z"] {
+            let node = tree.get(&path(name)).unwrap();
+            assert_eq!(node.origin, Origin::package("a", "1"));
+        }
+        let id = |at: &str| {
+            let found = tree.iter().find(|(found, ..)| **found == path(at));
+            found.unwrap().1
+        };
+        assert_eq!(id("usr/lib/x"), id("usr/lib/z"));
+        for (other, kind) in [
+            (content("lib/x", b"y"), "a file"),
+            (content("lib/x", b"xx"), "a file"),
+            (
+                entry("lib/x", NodeKind::File(Content::bytes(*b"x")), 0o600),
+                "a file",
+            ),
+            (symlink("lib/x", "y"), "a symbolic link"),
+        ] {
+            assert_eq!(
+                merged(vec![first(), vec![other]], true).unwrap_err(),
+                format!(
+                    "file conflict at /usr/lib/x: a file of package a 1 and {kind} of package b \
+                     1; leave one of them out"
+                )
+            );
+        }
+        let link = vec![content("w", b"w"), hard_link("lib/x", "w")];
+        assert!(
+            merged(vec![first(), link], true)
+                .unwrap_err()
+                .starts_with("file conflict at /usr/lib/x: ")
         );
     }
 

@@ -162,10 +162,13 @@ pub fn read_tar(path: &Path, spool: &Path, origin: Origin) -> Result<Tree, ReadT
         path: owned(),
         reason,
     })?;
-    merge::merge(&MergedLinks::default(), [Part { origin, entries }]).map_err(|reason| {
-        ReadTarError::Merge {
-            path: owned(),
-            reason: Box::new(reason),
-        }
+    let part = Part {
+        origin,
+        entries,
+        shares_equal_files: false,
+    };
+    merge::merge(&MergedLinks::default(), [part]).map_err(|reason| ReadTarError::Merge {
+        path: owned(),
+        reason: Box::new(reason),
     })
 }

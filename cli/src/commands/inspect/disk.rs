@@ -1,6 +1,8 @@
 //! A disk image as tables.
 
-use guestmark_builder::inspect::{DiskFacts, HashTreeCheck, HashTreeFacts, PartitionContent};
+use guestmark_builder::inspect::{
+    DiskFacts, HashTreeCheck, HashTreeFacts, MbrDiskFacts, PartitionContent,
+};
 
 use super::{files, section, values};
 use crate::output::human_bytes;
@@ -20,16 +22,7 @@ pub(super) fn text(facts: &DiskFacts) -> String {
     let mut text = values(rows);
     text.push_str(&partitions(facts));
     for partition in &facts.partitions {
-        match &partition.content {
-            Some(PartitionContent::Erofs(superblock)) => {
-                text.push_str(&format!("\nEROFS in partition {}\n", partition.number));
-                text.push_str(&values(files::superblock(superblock)));
-            }
-            Some(PartitionContent::UnreadableErofs { problem }) => {
-                text.push_str(&format!("\nPartition {}: {problem}\n", partition.number));
-            }
-            None => {}
-        }
+        text.push_str(&content(partition.number, partition.content.as_ref()));
     }
     for tree in &facts.hash_trees {
         text.push_str(&format!(
@@ -40,6 +33,52 @@ pub(super) fn text(facts: &DiskFacts) -> String {
         ));
     }
     text
+}
+
+pub(super) fn mbr(facts: &MbrDiskFacts) -> String {
+    let size = human_bytes(facts.bytes);
+    let mut text = values([
+        ("Holds", format!("disk image, MBR, {size}")),
+        ("Disk signature", facts.disk_signature.to_string()),
+    ]);
+    let rows = facts.partitions.iter().map(|partition| {
+        let number = partition.partition_type;
+        [
+            partition.number.to_string(),
+            match partition.type_name {
+                Some(name) => format!("{name} ({number})"),
+                None => number.to_string(),
+            },
+            partition.offset.to_string(),
+            human_bytes(partition.bytes),
+            if partition.bootable { "bootable" } else { "" }.to_owned(),
+        ]
+    });
+    let header = ["No.", "Type", "Starts at", "Size", ""];
+    text.push_str(&section("Partitions", header, rows.collect()));
+    for partition in &facts.partitions {
+        text.push_str(&content(partition.number, partition.content.as_ref()));
+    }
+    text
+}
+
+/// What a partition holds.
+fn content(number: u32, content: Option<&PartitionContent>) -> String {
+    match content {
+        Some(PartitionContent::Erofs(superblock)) => {
+            let rows = values(files::superblock(superblock));
+            format!("\nEROFS in partition {number}\n{rows}")
+        }
+        Some(PartitionContent::Ext4(superblock)) => {
+            let rows = values(files::ext4_superblock(superblock));
+            format!("\n{} in partition {number}\n{rows}", superblock.file_system)
+        }
+        Some(
+            PartitionContent::UnreadableErofs { problem }
+            | PartitionContent::UnreadableExt4 { problem },
+        ) => format!("\nPartition {number}: {problem}\n"),
+        None => String::new(),
+    }
 }
 
 fn partitions(facts: &DiskFacts) -> String {

@@ -1,6 +1,8 @@
-//! File trees as lists: EROFS images and initrds.
+//! File trees as lists: EROFS and ext4 images, and initrds.
 
-use guestmark_builder::inspect::{Compression, Entry, ErofsFacts, ErofsSuperblock, InitrdFacts};
+use guestmark_builder::inspect::{
+    Compression, Entry, ErofsFacts, ErofsSuperblock, Ext4Facts, Ext4Superblock, InitrdFacts,
+};
 
 use super::{section, values};
 use crate::output::human_bytes;
@@ -9,14 +11,50 @@ pub(super) fn erofs(facts: &ErofsFacts) -> String {
     let size = human_bytes(facts.superblock.bytes);
     let mut rows = vec![("Holds", format!("EROFS image, {size}"))];
     rows.extend(superblock(&facts.superblock));
-    if facts.trailing_bytes > 0 {
-        let trailing = human_bytes(facts.trailing_bytes);
-        rows.push((
-            "Behind it",
-            format!("{trailing} that are not part of the image"),
-        ));
-    }
+    rows.extend(trailing(facts.trailing_bytes));
     values(rows) + &list(&facts.entries)
+}
+
+fn trailing(bytes: u64) -> Option<(&'static str, String)> {
+    let size = human_bytes(bytes);
+    (bytes > 0).then(|| {
+        (
+            "Behind it",
+            format!("{size} that are not part of the image"),
+        )
+    })
+}
+
+pub(super) fn ext4(facts: &Ext4Facts) -> String {
+    let name = facts.superblock.file_system;
+    let size = human_bytes(facts.superblock.bytes);
+    let mut rows = vec![("Holds", format!("{name} file system, {size}"))];
+    rows.extend(ext4_superblock(&facts.superblock));
+    rows.extend(trailing(facts.trailing_bytes));
+    values(rows) + &list(&facts.entries)
+}
+
+/// What the superblock of an ext file system says, as names and values.
+pub(super) fn ext4_superblock(superblock: &Ext4Superblock) -> Vec<(&'static str, String)> {
+    let mut rows = vec![
+        ("UUID", superblock.uuid.to_string()),
+        (
+            "Blocks",
+            format!(
+                "{} of {} bytes, {} free",
+                superblock.blocks, superblock.block_size, superblock.free_blocks
+            ),
+        ),
+        (
+            "Inodes",
+            format!("{}, {} free", superblock.inodes, superblock.free_inodes),
+        ),
+        ("Features", superblock.features.join(" ")),
+    ];
+    if !superblock.volume_name.is_empty() {
+        rows.push(("Volume name", superblock.volume_name.clone()));
+    }
+    rows
 }
 
 /// What a superblock says, as names and values.

@@ -80,6 +80,7 @@ fn guest(linux: &LinuxFacts) -> Vec<(&'static str, String)> {
 fn id_block(block: &SignedIdBlockFacts) -> String {
     let mut rows = vec![
         ("Launch digest", block.launch_digest.to_string()),
+        ("Matches", matches(block)),
         ("Family id", block.family_id.clone()),
         ("Image id", block.image_id.clone()),
         ("Guest SVN", block.guest_svn.to_string()),
@@ -92,6 +93,15 @@ fn id_block(block: &SignedIdBlockFacts) -> String {
             .map(|author| ("Author key", key(author))),
     );
     values(rows)
+}
+
+/// Which loaders would launch the file to the digest in its ID block.
+fn matches(block: &SignedIdBlockFacts) -> String {
+    let names = block.matching_loaders.iter().map(|loader| loader.name());
+    match names.collect::<Vec<_>>()[..] {
+        [] => "NO LOADER launches this file to that digest: the guest does not start".to_owned(),
+        ref names => format!("this file, launched by {}", names.join(", ")),
+    }
 }
 
 fn key(key: &KeyFacts) -> String {

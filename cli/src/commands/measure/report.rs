@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Request;
 use crate::args::ReportArgs;
+use crate::findings;
 use crate::output::{Outcome, Output, wrap};
 
 /// What came of holding a report against a file.
@@ -93,20 +94,7 @@ impl Document {
     fn text(&self) -> String {
         let mut text = wrap("", &format!("{} against {}", self.report, self.file));
         text.push('\n');
-        for check in &self.findings.checks {
-            let verdict = if check.good { "good" } else { "BAD " };
-            text.push_str(&wrap(
-                &format!("  {verdict}  "),
-                &format!("{}: {}", check.name, check.found),
-            ));
-            if let Some(expected) = &check.expected {
-                text.push_str(&wrap("        expected ", expected));
-            }
-        }
-        text.push_str("\nNot checked\n\n");
-        for left in &self.findings.not_checked {
-            text.push_str(&wrap("  - ", &format!("{}: {}", left.name, left.reason)));
-        }
+        text.push_str(&findings::text(&self.findings));
         text
     }
 }
