@@ -15,7 +15,6 @@ pub mod igvm;
 pub mod initrd;
 pub mod inspect;
 pub mod lock;
-pub mod output;
 pub mod package;
 pub mod progress;
 pub mod recipe;
@@ -23,3 +22,5 @@ pub mod rules;
 pub mod store;
 pub mod tree;
 pub mod verity;
+
+pub use guestmark_output as output;

@@ -4,7 +4,9 @@ mod endorsement;
 mod firmware;
 mod id_block;
 mod report;
+mod sign;
 mod verify;
+mod verify_release;
 
 pub(crate) use endorsement::VerifyEndorsement;
 pub(crate) use firmware::{Firmware, Mode, VmmType};
@@ -12,7 +14,9 @@ pub(crate) use id_block::{
     IdBlock, IdBlockAttach, IdBlockCommand, IdBlockKey, IdBlockLoader, IdBlockNew, IdBlockStrip,
 };
 pub(crate) use report::ReportArgs;
+pub(crate) use sign::{EndorsementArgs, MinisignArgs, RoleArg, Sign, SignerArgs};
 pub(crate) use verify::{Verify, VerifyCommand};
+pub(crate) use verify_release::VerifyRelease;
 
 use std::path::PathBuf;
 
@@ -64,6 +68,8 @@ pub(crate) enum Command {
     Measure(Box<Measure>),
     /// Make, attach and strip the signed ID block of an IGVM file
     Idblock(IdBlock),
+    /// Turn a build into a signed release
+    Sign(Box<Sign>),
     /// Check what is published, offline
     Verify(Verify),
     /// Show what an artifact holds

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Verity(args) => commands::verity::run(args, &output),
         Command::Measure(args) => commands::measure::run(&args, &output),
         Command::Idblock(command) => commands::idblock::run(command.command, &output),
+        Command::Sign(args) => commands::sign::run(&args, &output),
         Command::Verify(command) => commands::verify::run(command.command, &output),
         Command::Inspect(args) => commands::inspect::run(args, &output),
         Command::Boot(args) => commands::boot::run(args, &output),

@@ -10,7 +10,14 @@ use std::fs;
 use std::path::Path;
 
 use ciborium::Value;
+use guestmark_manifests::dsse::Envelope;
 use guestmark_manifests::endorsement::Endorsement;
+use guestmark_manifests::manifest::{
+    Artifact, Guest, Identity, LoaderDigest, Manifest, RecipeDigests, Verity,
+};
+use guestmark_manifests::revocation;
+use guestmark_manifests::statement::{self, Statement};
+use guestmark_measure::{LaunchDigest, Loader, Sha256Digest, Sha384Digest};
 
 fn main() {
     let corpus = std::env::args().nth(1).expect("the folder of the corpus");
@@ -29,6 +36,69 @@ fn main() {
     put("did_x509", "eku", issuer.as_bytes());
     let more = format!("{issuer}::subject:CN:Leaf:O:Example%20Org::san:email:bob%40example.com");
     put("did_x509", "all", more.as_bytes());
+
+    let manifest = manifest();
+    let bytes = manifest.to_bytes().unwrap();
+    put("manifest", "release-2", &bytes);
+    let provenance = Statement::provenance(&manifest, &bytes).to_bytes().unwrap();
+    let rebuild = Statement::rebuild(manifest.subjects(), &manifest.recipe);
+    let rebuild = rebuild.to_bytes().unwrap();
+    let list = br#"{"keys":[],"manifests":[],"schema":"guestmark/revocations/1","sequence":1}"#;
+    for (name, kind, payload) in [
+        ("provenance", statement::PAYLOAD_TYPE, provenance),
+        ("rebuild", statement::PAYLOAD_TYPE, rebuild),
+        ("revocations", revocation::PAYLOAD_TYPE, list.to_vec()),
+    ] {
+        put("dsse", name, &Envelope::new(kind, payload).to_bytes());
+    }
+}
+
+/// A manifest with every field.
+fn manifest() -> Manifest {
+    let artifact = |name: &str| Artifact {
+        name: name.to_owned(),
+        size: 1,
+        sha256: Sha256Digest::new([1; 32]),
+        sha384: Sha384Digest::new([2; 48]),
+    };
+    let launch_digest = LaunchDigest::new([3; 48]);
+    Manifest {
+        schema: Manifest::SCHEMA.to_owned(),
+        feed: "tiny".to_owned(),
+        sequence: 2,
+        previous: Some(Sha256Digest::new([4; 32])),
+        recipe: RecipeDigests {
+            name: "tiny".to_owned(),
+            recipe_sha256: Sha256Digest::new([5; 32]),
+            lock_sha256: Sha256Digest::new([6; 32]),
+        },
+        identity: Identity {
+            family_id: "00".repeat(16),
+            image_id: "00".repeat(16),
+            guest_svn: 1,
+            uvm_svn: 2,
+            policy: "0x30000".to_owned(),
+        },
+        verity: Verity {
+            disk: "tiny.img".to_owned(),
+            root_hash: Sha256Digest::new([7; 32]),
+            salt: "00ff".to_owned(),
+            data_blocks: 1,
+        },
+        guests: vec![Guest {
+            variant: "production".to_owned(),
+            file: "tiny.igvm".to_owned(),
+            id_block: "tiny.idblock".to_owned(),
+            launch_digest,
+            loaders: vec![LoaderDigest {
+                loader: Loader::Spec,
+                launch_digest,
+            }],
+        }],
+        artifacts: ["tiny.idblock", "tiny.igvm", "tiny.img"]
+            .map(artifact)
+            .into(),
+    }
 }
 
 /// The same claims in the other form, with a signature that does not verify.

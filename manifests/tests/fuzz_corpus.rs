@@ -9,7 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use guestmark_manifests::DidX509;
+use guestmark_manifests::dsse::Envelope;
 use guestmark_manifests::endorsement::Endorsement;
+use guestmark_manifests::manifest::Manifest;
+use guestmark_manifests::{revocation, statement};
 
 #[path = "../../fuzz/src/published.rs"]
 #[allow(unreachable_pub, reason = "the targets include it too")]
@@ -19,9 +22,11 @@ mod published;
 type Target = (&'static str, fn(&[u8]));
 
 /// The targets of `fuzz/Cargo.toml` for published files.
-const TARGETS: [Target; 2] = [
+const TARGETS: [Target; 4] = [
     ("did_x509", published::did_x509),
+    ("dsse", published::dsse),
     ("endorsement", published::endorsement),
+    ("manifest", published::manifest),
 ];
 
 fn corpus(target: &str) -> PathBuf {
@@ -50,5 +55,14 @@ fn seeds_are_what_their_targets_read() {
     for seed in ["eku", "all"] {
         let text = fs::read_to_string(corpus("did_x509").join(seed)).unwrap();
         assert!(text.parse::<DidX509>().is_ok(), "{seed}");
+    }
+    let manifest = fs::read(corpus("manifest").join("release-2")).unwrap();
+    assert!(Manifest::read(&manifest, "release-2").is_ok());
+    for (seed, kind) in [
+        ("provenance", statement::PAYLOAD_TYPE),
+        ("revocations", revocation::PAYLOAD_TYPE),
+    ] {
+        let envelope = fs::read(corpus("dsse").join(seed)).unwrap();
+        assert!(Envelope::read(&envelope, seed, kind).is_ok(), "{seed}");
     }
 }

@@ -114,7 +114,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Build, Bu
     progress.step("Assembling and measuring");
     let variants = variants::write_all(&recipe, &parts, &output)?;
 
-    let measurement = Measurement::new(&recipe, parts.root.record.clone(), variants.records);
+    let measurement = Measurement::new(&recipe, parts.root.record.clone(), variants.records)?;
     let origins = Origins::new(
         &lock.packages,
         variants.memory,

@@ -1,12 +1,15 @@
 //! What a build says about itself: `measurement.json` and `origins.json`. Both are functions of
 //! the inputs alone: no time, no host, no path.
 
+use std::io;
+
 use guestmark_measure::{LaunchDigest, LoaderVerdict, Sha256Digest};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::disk::DiskImage;
 use crate::erofs::Image;
-use crate::lock::LockedPackage;
+use crate::lock::{Lock, LockedPackage};
 use crate::recipe::{Agent, GuestPolicy, Id16, Recipe};
 use crate::tree::{Origin, Tree, TreePath};
 use crate::verity::{self, Salt};
@@ -18,6 +21,10 @@ pub struct Measurement {
     pub schema: String,
     /// The recipe's name.
     pub recipe: String,
+    /// The SHA-256 of `recipe.toml`.
+    pub recipe_sha256: Sha256Digest,
+    /// The SHA-256 of `recipe.lock.json`.
+    pub lock_sha256: Sha256Digest,
     /// FAMILY_ID of the ID block.
     pub family_id: Id16,
     /// IMAGE_ID of the ID block.
@@ -46,11 +53,23 @@ impl Measurement {
     const NOTE: &str = "launch digests are predicted from the loaders' published behaviour; \
                         nothing was run on SEV-SNP hardware";
 
-    pub(super) fn new(recipe: &Recipe, verity: VerityRecord, variants: Vec<Variant>) -> Self {
+    /// # Errors
+    /// Recipe or lock cannot be read again.
+    pub(super) fn new(
+        recipe: &Recipe,
+        verity: VerityRecord,
+        variants: Vec<Variant>,
+    ) -> io::Result<Self> {
         let identity = &recipe.identity;
-        Self {
+        let sha256 = |name: &str| -> io::Result<Sha256Digest> {
+            let bytes = fs_err::read(recipe.folder.join(name))?;
+            Ok(Sha256Digest::new(Sha256::digest(bytes).into()))
+        };
+        Ok(Self {
             schema: Self::SCHEMA.to_owned(),
             recipe: recipe.recipe.name.clone(),
+            recipe_sha256: sha256(Recipe::FILE_NAME)?,
+            lock_sha256: sha256(Lock::FILE_NAME)?,
             family_id: identity.family_id,
             image_id: identity.image_id,
             guest_svn: identity.guest_svn,
@@ -61,7 +80,7 @@ impl Measurement {
             verity,
             variants,
             note: Self::NOTE.to_owned(),
-        }
+        })
     }
 }
 

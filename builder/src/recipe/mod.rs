@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use companion::CompanionError;
+pub use guestmark_output::FileName;
 pub use identity::{GuestPolicy, Id16, Identity, ParseIdError};
 pub use platform::{Memory, ParseMemoryError, Platform};
 pub use rootfs::{
@@ -255,29 +256,6 @@ pub enum Layout {
     Aks,
     /// For unmodified upstream kernels, on KVM loaders and OpenVMM.
     Linux,
-}
-
-/// The name of an output file: one path component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct FileName(String);
-
-impl FileName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for FileName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0', '\n']) {
-            return Err(format!("{name:?} is not a plain file name"));
-        }
-        Ok(Self(name))
-    }
 }
 
 impl Recipe {

@@ -2,12 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::VerifyEndorsement;
+use super::{VerifyEndorsement, VerifyRelease};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   guestmark verify endorsement --help
+  guestmark verify release --help
 
 Everything is checked offline. Exit status 1: it does not verify.")]
 pub(crate) struct Verify {
@@ -19,4 +20,6 @@ pub(crate) struct Verify {
 pub(crate) enum VerifyCommand {
     /// Check a UVM endorsement, the signed launch measurement that AKS verifiers read
     Endorsement(VerifyEndorsement),
+    /// Check a release against a policy
+    Release(VerifyRelease),
 }

@@ -9,5 +9,6 @@ pub(crate) mod lock;
 pub(crate) mod manual;
 pub(crate) mod measure;
 pub(crate) mod pack;
+pub(crate) mod sign;
 pub(crate) mod verify;
 pub(crate) mod verity;

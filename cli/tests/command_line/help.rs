@@ -40,6 +40,7 @@ fn help_lists_every_command_that_there_is() {
             "verity",
             "measure",
             "idblock",
+            "sign",
             "verify",
             "inspect",
             "boot",

@@ -22,12 +22,18 @@ mod measure;
 mod measured_disk;
 mod measured_file;
 mod pack;
+mod release;
+mod release_docs;
+mod release_trust;
+mod release_verifiers;
 mod report;
 mod rpm;
 mod schema;
+mod sign;
 mod standard_streams;
 mod tools;
 mod verity;
+mod workshop;
 
 use std::path::{Path, PathBuf};
 

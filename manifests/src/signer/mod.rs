@@ -1,7 +1,15 @@
 //! Who signs. Private keys stay outside: a signer is given bytes and gives a signature back, and
 //! whatever comes back is verified before it is used.
 
+mod command;
+mod key;
+mod pem;
+
 use std::fmt;
+
+pub use command::{CommandSigner, split};
+pub use key::{KeyId, verified};
+pub use pem::PemSigner;
 
 /// The signature schemes that signers have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

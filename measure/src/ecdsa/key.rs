@@ -127,6 +127,13 @@ impl PublicKey {
         Sha384Digest::new(Sha384::digest(self.to_bytes().as_bytes()).into())
     }
 
+    /// The key in DER (SubjectPublicKeyInfo, RFC 5480), the point not compressed.
+    pub fn to_der(&self) -> Vec<u8> {
+        // A point of the curve always has this form.
+        let der = self.0.to_public_key_der();
+        der.map(|document| document.into_vec()).unwrap_or_default()
+    }
+
     /// The key in PEM.
     pub fn to_pem(&self) -> String {
         // A point of the curve always has this form.

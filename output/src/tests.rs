@@ -18,7 +18,7 @@ fn rerun(name: &str, before: &str, output: &Path) -> Command {
     command
         .args(["-c", &format!("{before} exec \"$0\" \"$@\"")])
         .arg(env::current_exe().unwrap())
-        .args(["--exact", &format!("output::tests::{name}")])
+        .args(["--exact", &format!("tests::{name}")])
         .args(["--nocapture", "--test-threads=1"])
         .env(ROLE, output);
     command

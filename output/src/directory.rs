@@ -12,8 +12,7 @@ use rustix::io::Errno;
 
 use super::staging::Staging;
 use super::sums::{self, Artifact, SUMS_NAME};
-use super::{DIRECTORY_MODE, FILE_MODE, OutputError};
-use crate::recipe::FileName;
+use super::{DIRECTORY_MODE, FILE_MODE, FileName, OutputError};
 
 /// The longest `SHA256SUMS` of an earlier output that is read, in bytes.
 const MAX_SUMS: u64 = 1 << 20;

@@ -5,6 +5,7 @@
 
 mod directory;
 mod file;
+mod name;
 mod staging;
 mod sums;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use directory::OutputDirectory;
 pub use file::OutputFile;
+pub use name::FileName;
 pub use sums::{Artifact, SUMS_NAME};
 
 /// Permission bits of every output file, whatever the umask.
