@@ -1,9 +1,11 @@
 //! The command line, as data. What a command does stands in `commands`.
 
+mod diff;
 mod firmware;
 mod id_block;
 mod report;
 
+pub(crate) use diff::Diff;
 pub(crate) use firmware::{Firmware, Mode, VmmType};
 pub(crate) use id_block::{
     IdBlock, IdBlockAttach, IdBlockCommand, IdBlockKey, IdBlockLoader, IdBlockNew, IdBlockStrip,
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Idblock(IdBlock),
     /// Show what an artifact holds
     Inspect(Inspect),
+    /// Explain why a launch digest differs
+    Diff(Diff),
     /// Boot a build in QEMU until its agent answers
     Boot(Boot),
     /// Print a completion script for a shell

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Measure(args) => commands::measure::run(&args, &output),
         Command::Idblock(command) => commands::idblock::run(command.command, &output),
         Command::Inspect(args) => commands::inspect::run(args, &output),
+        Command::Diff(args) => commands::diff::run(&args, &output),
         Command::Boot(args) => commands::boot::run(args, &output),
         Command::Completions(args) => commands::manual::completions(args, &output),
         Command::Man(args) => commands::manual::man(args, &output),

@@ -41,6 +41,7 @@ fn help_lists_every_command_that_there_is() {
             "measure",
             "idblock",
             "inspect",
+            "diff",
             "boot",
             "completions",
             "man"
