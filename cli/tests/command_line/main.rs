@@ -10,6 +10,8 @@ mod archive;
 mod assemble;
 mod boot;
 mod build;
+mod diff;
+mod diff_guests;
 mod firmware;
 mod help;
 mod idblock;

@@ -197,12 +197,13 @@ fn lock_changes(
         if !change.measured {
             let version = |input| lock::version(input, &change.package).map(str::to_owned);
             let name = format!("package {}", change.package);
-            unmeasured.push(match version(sides.old) == version(sides.new) {
-                true => FieldChange {
-                    name,
-                    ..change.details[0].clone()
+            let versions = (version(sides.old), version(sides.new));
+            unmeasured.push(match (versions.0 == versions.1, change.details.last()) {
+                (true, Some(detail)) => FieldChange {
+                    name: format!("{name}, {}", detail.name),
+                    ..detail.clone()
                 },
-                false => FieldChange::of(name, version(sides.old), version(sides.new)),
+                _ => FieldChange::of(name, versions.0, versions.1),
             });
         }
     }

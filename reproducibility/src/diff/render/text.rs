@@ -40,11 +40,10 @@ pub fn text(explanation: &Explanation, detail: Detail) -> String {
         }
         add_lock(&mut text, explanation);
     }
-    list(
-        &mut text,
-        UNMEASURED,
-        explanation.unmeasured.iter().map(change_words),
-    );
+    let unmeasured = explanation.unmeasured.iter();
+    let unmeasured =
+        unmeasured.filter(|change| detail == Detail::Full || change.follows_from.is_none());
+    list(&mut text, UNMEASURED, unmeasured.map(change_words));
     list(
         &mut text,
         "Unexplained",
