@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::diff_guests::{Guest, Package, Seed, base, kernel};
+use crate::diff_guests::{Guest, Package, Seed, base, blocks, kernel, tar};
 use crate::guestmark;
 use crate::schema::conforms;
+use crate::tools::Tool;
 
 #[path = "../../../builder/src/initrd/made_up_elf.rs"]
 #[allow(dead_code, reason = "only modules are made here")]
@@ -15,9 +16,18 @@ mod made_up_elf;
 /// What `diff` says: its exit status, and what it prints.
 fn diff(old: &Path, new: &Path, options: &[&str]) -> (i32, String) {
     let mut command = guestmark(Path::new("."));
-    let output = command.arg("diff").arg(old).arg(new).args(options).output().unwrap();
+    let output = command
+        .arg("diff")
+        .arg(old)
+        .arg(new)
+        .args(options)
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
 }
 
 fn document(old: &Path, new: &Path) -> Value {
@@ -51,7 +61,12 @@ fn changed(seed: &Seed) -> (String, String, Value) {
 fn files(document: &Value) -> Vec<(&str, &str)> {
     let files = document["rootfs"]["files"].as_array().unwrap().iter();
     files
-        .map(|file| (file["path"].as_str().unwrap(), file["status"].as_str().unwrap()))
+        .map(|file| {
+            (
+                file["path"].as_str().unwrap(),
+                file["status"].as_str().unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -82,7 +97,10 @@ fn a_package_upgraded_to_another_size() {
     assert_eq!(causes, "1 package: tiny-base 1.0 -> 1.1");
     // What comes after it has moved, and is not called changed.
     assert_eq!(files(&document), [("/usr/lib/libbig.so", "changed")]);
-    assert!(document["rootfs"]["moved_files"].as_u64().unwrap() > 0, "{text}");
+    assert!(
+        document["rootfs"]["moved_files"].as_u64().unwrap() > 0,
+        "{text}"
+    );
 }
 
 #[test]
@@ -114,14 +132,20 @@ fn two_packages_are_both_named() {
         package.files.last_mut().unwrap().1[0] ^= 1;
     }
     let (causes, _, _) = changed(&seed);
-    assert_eq!(causes, "2 packages: tiny-base 1.0 -> 9, tiny-data 2.0-1 -> 9");
+    assert_eq!(
+        causes,
+        "2 packages: tiny-base 1.0 -> 9, tiny-data 2.0-1 -> 9"
+    );
 }
 
 #[test]
 fn words_of_the_command_line() {
     let seed = Seed::base().with("production = \"quiet ", "production = \"loglevel=7 ");
     let (causes, text, document) = changed(&seed);
-    assert_eq!(causes, "command line with loglevel=7; command line without quiet");
+    assert_eq!(
+        causes,
+        "command line with loglevel=7; command line without quiet"
+    );
     assert_eq!(document["rootfs"]["changed"], false);
     assert_eq!(document["variants"][1]["changed"], false, "{text}");
     let place = &document["causes"][0]["places"];
@@ -151,7 +175,9 @@ fn a_module_of_the_initrd() {
         module.extend(more);
         let package = seed.package("tiny-kernel");
         package.version = version;
-        package.files.push(("lib/modules/6.1.0/dummy.ko", module, 0o644));
+        package
+            .files
+            .push(("lib/modules/6.1.0/dummy.ko", module, 0o644));
         seed.build()
     };
     let (old, new) = (with_module("1.0", b""), with_module("1.1", b"more"));
@@ -160,7 +186,10 @@ fn a_module_of_the_initrd() {
     assert_eq!(document["verdict"], verdict);
     assert_eq!(document["unexplained"], serde_json::json!([]));
     let places = &document["causes"][0]["places"];
-    assert_eq!(*places, serde_json::json!(["initrd (production)", "initrd (debug)"]));
+    assert_eq!(
+        *places,
+        serde_json::json!(["initrd (production)", "initrd (debug)"])
+    );
     let parts = document["causes"][0]["parts"].to_string();
     assert!(parts.contains("dummy.ko"), "{parts}");
 }
@@ -179,7 +208,10 @@ fn acpi_tables_by_their_fields() {
     let platform = "\n[platform]\nphysical-address-bits = 43\npci-segments = 10\nvcpus = 2\n";
     let recipe = seed.recipe.clone() + platform;
     let (causes, text, document) = changed(&Seed { recipe, ..seed });
-    assert!(causes.contains("ACPI MADT") || causes.contains("ACPI APIC"), "{causes}");
+    assert!(
+        causes.contains("ACPI MADT") || causes.contains("ACPI APIC"),
+        "{causes}"
+    );
     assert!(text.contains("Processor Local"), "{text}");
     assert_eq!(document["rootfs"]["changed"], false);
 }
@@ -189,11 +221,11 @@ fn a_processor_state_by_its_fields() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, efer: u8| {
         let mut bytes = fs_err::read(base().out().join("tiny.igvm")).unwrap();
-        // EFER of the VMSA, whose page has CR0 0x80000011 at 0x158 and the page is unlike others.
+        // EFER; the checksum of the file is over its headers and not over pages.
         let at = vmsa(&bytes) + 0xd0;
         bytes[at] = efer;
         let path = folder.path().join(name);
-        fs_err::write(&path, with_checksum(bytes)).unwrap();
+        fs_err::write(&path, bytes).unwrap();
         path
     };
     let document = document(&write("old.igvm", 0), &write("new.igvm", 1));
@@ -202,22 +234,18 @@ fn a_processor_state_by_its_fields() {
     assert_eq!(document["unexplained"], serde_json::json!([]));
 }
 
-/// Where the page with the processor's state stands in a file.
+/// Where the page with the processor's state stands in a file: it has CR0 at 0x158.
 fn vmsa(file: &[u8]) -> usize {
     let cr0 = 0x8000_0011_u64.to_le_bytes();
     let found = file.windows(8).position(|bytes| bytes == cr0).unwrap();
     found - 0x158
 }
 
-/// Bytes of an IGVM file with the checksum of its headers (field at 20, over the fixed and the
-/// variable headers with the field zero). Data of pages are not part of it.
-fn with_checksum(bytes: Vec<u8>) -> Vec<u8> {
-    bytes
-}
-
 #[test]
 fn policy_alone_is_no_change() {
-    let guest = Seed::base().with("policy = 0x30000", "policy = 0xb0000").build();
+    let guest = Seed::base()
+        .with("policy = 0x30000", "policy = 0xb0000")
+        .build();
     let (text, document) = change(&guest);
     assert_eq!(document["same"], true, "{text}");
     let policy = &document["unmeasured"][0];
@@ -238,7 +266,10 @@ fn svns_alone_are_no_change() {
     let (text, document) = change(&guest);
     assert_eq!(document["same"], true);
     assert_eq!(document["causes"], serde_json::json!([]));
-    assert!(text.contains("\n  guest-svn: 1 -> 7\n  uvm-svn: 2 -> 3\n"), "{text}");
+    assert!(
+        text.contains("\n  guest-svn: 1 -> 7\n  uvm-svn: 2 -> 3\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -256,9 +287,15 @@ fn order_and_times_of_a_packages_files_are_no_change() {
 
 #[test]
 fn the_time_of_the_file_system() {
-    let seed = Seed::base().with("[rootfs.packages]", "[rootfs]\ntimestamp = 7\n[rootfs.packages]");
+    let seed = Seed::base().with(
+        "[rootfs.packages]",
+        "[rootfs]\ntimestamp = 7\n[rootfs.packages]",
+    );
     let (causes, _, document) = changed(&seed);
-    assert_eq!(causes, "file system timestamp 0 -> 7");
+    assert_eq!(
+        causes,
+        "file system timestamp 0 -> 7; times in the initrd 0 -> 7"
+    );
     assert_eq!(files(&document), []);
 }
 
@@ -276,14 +313,33 @@ fn a_permission() {
 
 #[test]
 fn an_extended_attribute() {
-    let mut seed = Seed::base();
-    let package = seed.package("tiny-data");
-    package.version = "2.0-2";
-    package.tar.push("--pax-option=SCHILY.xattr.user.note:=hello");
-    let (causes, text, document) = changed(&seed);
-    assert_eq!(causes, "1 package: tiny-data 2.0-1 -> 2.0-2");
-    assert_eq!(files(&document), [("/usr/share/data", "changed")]);
-    assert!(text.contains("xattr user.note: hello, new"), "{text}");
+    // Debian packages carry none: two disks from tar archives do.
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        ("usr/share/data", blocks(2), 0o644),
+        ("etc/motd", vec![b'x'; 9], 0o644),
+    ];
+    let pack = |name: &str, options: &[&str]| {
+        let path = folder.path().join(name);
+        fs_err::write(&path, tar(&files, options)).unwrap();
+        let disk = format!("{name}.img");
+        let pack = ["pack", name, "-o", &disk, "--verity", "--salt", "00"];
+        crate::stdout(folder.path(), &pack);
+        folder.path().join(disk)
+    };
+    let old = pack("old", &["--pax-option=SCHILY.xattr.user.note:=hello"]);
+    let new = pack("new", &["--pax-option=SCHILY.xattr.user.note:=other"]);
+    let document = document(&old, &new);
+    assert_eq!(
+        document["verdict"],
+        "root hash changed: 2 files (/etc/motd, /usr/share/data)"
+    );
+    let detail = &document["rootfs"]["files"][0]["details"][0];
+    assert_eq!(detail["name"], "xattr user.note");
+    assert_eq!(
+        (&detail["old"], &detail["new"]),
+        (&"hello".into(), &"other".into())
+    );
 }
 
 #[test]
@@ -319,12 +375,18 @@ fn without_data_hash_trees_and_origins_are_enough() {
     strip(&seed.build(), &new);
     let document = document(&old.join("measurement.json"), &new);
     let verdict = document["verdict"].as_str().unwrap();
-    assert!(verdict.contains("changed: 1 package: tiny-base 1.0 -> 1.1"), "{verdict}");
+    assert!(
+        verdict.contains("changed: 1 package: tiny-base 1.0 -> 1.1"),
+        "{verdict}"
+    );
     assert_eq!(document["rootfs"]["compared_by"], "hash-trees");
     assert_eq!(files(&document), [("/usr/lib/libbig.so", "changed")]);
     // What was not looked at is said.
     let unexplained = document["unexplained"][0].as_str().unwrap();
-    assert!(unexplained.starts_with("tiny.igvm is not there on both sides"), "{unexplained}");
+    assert!(
+        unexplained.starts_with("tiny.igvm is not there on both sides"),
+        "{unexplained}"
+    );
 }
 
 #[test]
@@ -361,7 +423,13 @@ fn what_cannot_be_compared_is_refused() {
     let (igvm, disk) = (out.join("tiny.igvm"), out.join("tiny.img"));
     let refused = |old: &Path, new: &Path, message: &str| {
         let mut command = guestmark(folder.path());
-        let assert = command.arg("diff").arg(old).arg(new).assert().code(2).stdout("");
+        let assert = command
+            .arg("diff")
+            .arg(old)
+            .arg(new)
+            .assert()
+            .code(2)
+            .stdout("");
         assert.stderr(format!("guestmark: {message}\n"));
     };
     refused(
@@ -382,4 +450,69 @@ fn what_cannot_be_compared_is_refused() {
         disk.display()
     );
     refused(&igvm, &disk, &message);
+}
+
+const CHROMIUM: Tool = Tool {
+    command: "chromium",
+    package: "chromium",
+};
+
+#[test]
+fn the_page_stands_alone_and_a_browser_draws_it() {
+    let mut seed = Seed::base().with("production = \"quiet ", "production = \"<quiet> ");
+    let package = seed.package("tiny-base");
+    package.version = "1.1";
+    package.files[2].1.extend([7; 30_000]);
+    let guest = seed.build();
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("diff.html");
+    let options = ["--html", page.to_str().unwrap(), "--markdown"];
+    let (_, markdown) = diff(&base().out(), &guest.out(), &options);
+    assert!(markdown.starts_with("### :warning: launch digest under qemu-kvm changed: "));
+    assert!(
+        markdown.contains("&lt;quiet&gt;") && !markdown.contains("<quiet>"),
+        "{markdown}"
+    );
+
+    let text = fs_err::read_to_string(&page).unwrap();
+    for foreign in [
+        "<script", "http:", "https:", "<link", "@import", "src=", "<quiet>",
+    ] {
+        assert!(!text.contains(foreign), "{foreign}");
+    }
+    let run = |options: &[&str]| {
+        let address = format!("file://{}", page.display());
+        let profile = format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        );
+        let plain = ["--headless", "--no-sandbox", "--disable-gpu", &profile];
+        let mut command = std::process::Command::new(CHROMIUM.command);
+        command.args(plain).args(options).arg(address);
+        CHROMIUM.succeeded(CHROMIUM.run(&mut command))
+    };
+    // What the browser made of it: every region and every package is an area.
+    let drawn = run(&["--dump-dom"]);
+    assert!(
+        drawn.contains("<title>command line: changed</title>"),
+        "{drawn}"
+    );
+    assert!(
+        drawn.contains("<g class=\"changed\"><title>tiny-base: "),
+        "{drawn}"
+    );
+    assert!(
+        drawn.contains("<g class=\"same\"><title>tiny-data: "),
+        "{drawn}"
+    );
+    assert!(drawn.trim_end().ends_with("</body></html>"), "{drawn}");
+    let picture = folder.path().join("page.png");
+    run(&[
+        "--window-size=1240,1600",
+        &format!("--screenshot={}", picture.display()),
+    ]);
+    let picture = fs_err::read(picture).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
+    // An empty page of this size takes a few kilobytes.
+    assert!(picture.len() > 40_000, "{} bytes", picture.len());
 }

@@ -76,11 +76,16 @@ impl Package {
              Maintainer: Nobody <nobody@example.org>\nDescription: a test\n"
         );
         let paragraph = [("control", control.clone().into_bytes(), 0o644)];
+        // Nothing of the machine: two packages of one content are one package.
+        let plain = ["--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f"];
         let mut deb = b"!<arch>\n".to_vec();
         for (member, bytes) in [
             ("debian-binary", b"2.0\n".to_vec()),
-            ("control.tar", tar(&paragraph, &[])),
-            ("data.tar", tar(&self.files, &self.tar)),
+            ("control.tar", tar(&paragraph, &plain)),
+            (
+                "data.tar",
+                tar(&self.files, &[&plain[..], &self.tar].concat()),
+            ),
         ] {
             let size = bytes.len();
             deb.extend(format!("{member:16}{:12}0     0     100644  {size:<10}`\n", 0).bytes());
@@ -97,7 +102,7 @@ impl Package {
 }
 
 /// A tar archive of these files in their order.
-fn tar(files: &[(&str, Vec<u8>, u32)], options: &[&str]) -> Vec<u8> {
+pub(crate) fn tar(files: &[(&str, Vec<u8>, u32)], options: &[&str]) -> Vec<u8> {
     use std::os::unix::fs::PermissionsExt;
 
     let tree = tempfile::tempdir().unwrap();
@@ -112,9 +117,7 @@ fn tar(files: &[(&str, Vec<u8>, u32)], options: &[&str]) -> Vec<u8> {
     command.current_dir(tree.path());
     command.args(["--create", "--format=pax", "--owner=0", "--group=0"]);
     command.args(["--numeric-owner", "--no-recursion"]);
-    // Nothing of the machine: two packages of one content are one package.
-    let times = "--pax-option=delete=atime,delete=ctime,exthdr.name=%d/PaxHeaders/%f";
-    command.args([times, "--mtime=@0"]);
+    command.arg("--mtime=@0");
     command.args(options);
     command.args(files.iter().map(|(path, _, _)| format!("./{path}")));
     let output = TAR.run(&mut command);
@@ -159,7 +162,11 @@ impl Seed {
                     ],
                 ),
                 Package::new("tiny-data", "2.0-1", &[("usr/share/data", &blocks(2))]),
-                Package::new("tiny-kernel", "1.0", &[("boot/vmlinuz-1", &kernel("6.1.0"))]),
+                Package::new(
+                    "tiny-kernel",
+                    "1.0",
+                    &[("boot/vmlinuz-1", &kernel("6.1.0"))],
+                ),
                 Package::new("tiny-tool", "1.0", &[("bin/tool", PROGRAM)]),
             ],
             recipe: RECIPE.replace(
@@ -198,7 +205,10 @@ impl Seed {
         let mirror = format!("tiny=file://{}", archive.display());
         let arguments = ["tiny", "--store", "store", "--mirror", &mirror];
         crate::stdout(guest.path(), &[&["lock"], &arguments[..]].concat());
-        crate::stdout(guest.path(), &[&["build"], &arguments[..], &["-o", "out"]].concat());
+        crate::stdout(
+            guest.path(),
+            &[&["build"], &arguments[..], &["-o", "out"]].concat(),
+        );
         guest
     }
 }

@@ -6,6 +6,7 @@ use guestmark_builder::tree::Origin;
 
 use super::explanation::{Cause, CauseKind, FieldChange, RegionChange, RootfsChange, Status};
 use super::input::Input;
+use super::inside::initrd::MemberChange;
 use super::variant::{Compared, is_consequence};
 use super::{lock, rootfs};
 
@@ -144,8 +145,19 @@ impl Causes {
         region: &RegionChange,
         place: &str,
     ) {
+        let only_time = |member: &&MemberChange| {
+            let mut details = member.details.iter();
+            !member.details.is_empty() && details.all(|detail| detail.name == "mtime")
+        };
+        let (times, others): (Vec<_>, Vec<_>) = compared.members.iter().partition(only_time);
         let mut named = false;
-        for member in &compared.members {
+        if let Some(detail) = times.first().and_then(|member| member.details.first()) {
+            let cause = self.add(CauseKind::Initrd, "times in the initrd", place);
+            (cause.old, cause.new) = (detail.old.clone(), detail.new.clone());
+            cause.files = times.len() as u64;
+            named = true;
+        }
+        for member in others {
             let origin = |input: &'_ Input| {
                 let path = member.path.as_ref()?;
                 input.origins.as_ref()?.initrd_entry(path).cloned()
@@ -216,6 +228,7 @@ pub(super) fn words(cause: &Cause) -> String {
             (None, None) => format!("command line: {name}"),
         },
         CauseKind::Kernel if old.is_some() || new.is_some() => format!("kernel{change}"),
+        CauseKind::Initrd if old.is_some() => format!("{name}{change}"),
         CauseKind::Kernel | CauseKind::Initrd => format!("{name}{}", parts()),
         CauseKind::Acpi | CauseKind::Vmsa | CauseKind::Memory => format!("{name}{}", parts()),
     }

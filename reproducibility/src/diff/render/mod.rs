@@ -1,8 +1,10 @@
 //! The explanation for people: as text, as Markdown and as a page.
 
+mod html;
 mod markdown;
 mod text;
 
+pub use html::html;
 pub use markdown::markdown;
 pub use text::{Detail, text};
 
