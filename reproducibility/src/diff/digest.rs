@@ -34,10 +34,8 @@ impl Digests {
             Some(file) => verdicts(file, None),
             None => guest.recorded.clone(),
         };
-        Self {
-            old: side(old),
-            new: side(new),
-        }
+        let (old, new) = rayon::join(|| side(old), || side(new));
+        Self { old, new }
     }
 
     /// The loaders side by side; `asked` alone, if a loader was asked about.

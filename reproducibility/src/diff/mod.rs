@@ -22,6 +22,7 @@ mod verity;
 use std::path::Path;
 
 use guestmark_measure::Loader;
+use rayon::prelude::*;
 
 pub use error::DiffError;
 pub use explanation::{
@@ -50,11 +51,13 @@ pub fn explain(old: &Path, new: &Path, loader: Option<Loader>) -> Result<Explana
             new_kind: new.kind,
         });
     }
-    let mut variants = Vec::new();
-    for (one, two) in pairs {
-        let of = |input, guest| Of { input, guest };
-        variants.push(variant::compare(of(&old, one), of(&new, two), loader)?);
-    }
+    let variants = pairs
+        .into_par_iter()
+        .map(|(one, two)| {
+            let of = |input, guest| Of { input, guest };
+            variant::compare(of(&old, one), of(&new, two), loader)
+        })
+        .collect::<Result<_, _>>()?;
     let rootfs = rootfs::compare(&old, &new)?;
     explanation(&old, &new, variants, rootfs)
 }

@@ -15,7 +15,7 @@ use super::memory::GuestPages;
 /// From the start of a kernel to its 64-bit entry.
 const ENTRY_64: u64 = 0x200;
 /// The most tables that an XSDT is followed to.
-const TABLES: usize = 64;
+const TABLES: u32 = 64;
 
 /// A named range of guest memory.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ fn acpi_tables(rsdp: Gpa, pages: &GuestPages<'_>, found: &mut Found) {
         length
     };
     let start = number(&pointer, 24);
-    let length = table(start, found).min(36 + 8 * TABLES as u32);
+    let length = table(start, found).min(36 + 8 * TABLES);
     let list = read(start, length as usize);
     for entry in list.get(36..).unwrap_or_default().chunks_exact(8) {
         let address = number(entry, 0);

@@ -17,7 +17,9 @@ const HASH: u64 = Sha256Digest::SIZE as u64;
 /// Hashes in a block.
 const HASHES: u64 = BLOCK_SIZE / HASH;
 
-type Block = [u8; BLOCK_SIZE as usize];
+type Block = [u8; 4096];
+
+const _: () = assert!(size_of::<Block>() as u64 == BLOCK_SIZE);
 
 /// What two trees say of the data below them.
 #[derive(Debug)]
@@ -132,7 +134,7 @@ impl Walk<'_> {
         expected: Option<Sha256Digest>,
         side: &str,
     ) -> io::Result<Block> {
-        let mut block = [0; BLOCK_SIZE as usize];
+        let mut block: Block = [0; _];
         tree.file
             .read_exact_at(&mut block, tree.offset + place * BLOCK_SIZE)?;
         self.read += 1;

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    UNMEASURED, block_words, cause_row, change_words, changed_regions, file_origin, files_words,
-    region_places,
+    UNMEASURED, cause_row, change_words, digest_rows, file_row, files_words, html_escaped,
+    region_rows,
 };
 use crate::diff::explanation::{Explanation, VariantChange};
 
@@ -46,31 +46,10 @@ fn add_variant(text: &mut String, variant: &VariantChange) {
         text,
         &format!("Guest memory of {} ({})", variant.new_file, variant.name),
     );
-    let rows = variant.loaders.iter().map(|loader| {
-        let digest = |digest: Option<guestmark_measure::LaunchDigest>| match digest {
-            Some(digest) => digest.to_string(),
-            None => "-".to_owned(),
-        };
-        [
-            loader.loader.to_string(),
-            digest(loader.old),
-            digest(loader.new),
-        ]
-    });
-    table(text, ["Loader", "Old digest", "New digest"], rows);
-    let rows = changed_regions(variant).map(|region| {
-        let [old, new] = region_places(region);
-        let mut inside: Vec<_> = region.details.iter().map(change_words).collect();
-        inside.extend(
-            region
-                .follows_from
-                .iter()
-                .map(|cause| format!("follows from {cause}")),
-        );
-        let status = region.status.name().to_owned();
-        [region.name.clone(), status, old, new, inside.join("; ")]
-    });
-    table(text, ["Region", "Status", "Old", "New", "Inside"], rows);
+    let rows = digest_rows(variant).into_iter();
+    table(text, ["Loaders", "Old digest", "New digest"], rows);
+    let header = ["Region", "Status", "Old", "New", "Inside"];
+    table(text, header, region_rows(variant));
     end(text);
 }
 
@@ -83,19 +62,7 @@ fn add_files(text: &mut String, explanation: &Explanation) {
         return;
     };
     begin(text, &format!("Files ({})", rootfs.files.len()));
-    let rows = rootfs.files.iter().take(FILES).map(|file| {
-        [
-            file.path.clone(),
-            file.status.name().to_owned(),
-            file_origin(file),
-            file.details
-                .iter()
-                .map(change_words)
-                .collect::<Vec<_>>()
-                .join("; "),
-            block_words(&file.blocks),
-        ]
-    });
+    let rows = rootfs.files.iter().take(FILES).map(file_row);
     table(text, ["Path", "Status", "From", "What", "Blocks"], rows);
     if rootfs.files.len() > FILES {
         let _ = writeln!(text, "\n{} more files", rootfs.files.len() - FILES);
@@ -104,7 +71,11 @@ fn add_files(text: &mut String, explanation: &Explanation) {
 }
 
 fn begin(text: &mut String, title: &str) {
-    let _ = writeln!(text, "\n<details><summary>{}</summary>", escaped(title));
+    let _ = writeln!(
+        text,
+        "\n<details><summary>{}</summary>",
+        html_escaped(title)
+    );
 }
 
 fn end(text: &mut String) {

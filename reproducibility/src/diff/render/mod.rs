@@ -8,9 +8,15 @@ pub use html::html;
 pub use markdown::markdown;
 pub use text::{Detail, text};
 
+use std::ops::Range;
+
+use guestmark_builder::tree::Origin;
+use guestmark_measure::{Gpa, LaunchDigest, Sha256Digest};
+
 use super::causes;
 use super::explanation::{
-    Cause, Explanation, FieldChange, FileChange, RegionChange, Status, VariantChange,
+    Cause, CauseKind, Explanation, FieldChange, FileChange, LockChange, RegionChange, Status,
+    VariantChange,
 };
 
 /// The heading of what is not part of the digest.
@@ -21,9 +27,9 @@ fn cause_row(cause: &Cause) -> [String; 4] {
     let what = match (&cause.old, &cause.new) {
         (None, None) => causes::words(cause),
         _ => match cause.kind {
-            super::CauseKind::Package => format!("package {}", cause.name),
-            super::CauseKind::CommandLine => format!("command line {}", cause.name),
-            super::CauseKind::FileSystem => format!("file system {}", cause.name),
+            CauseKind::Package => format!("package {}", cause.name),
+            CauseKind::CommandLine => format!("command line {}", cause.name),
+            CauseKind::FileSystem => format!("file system {}", cause.name),
             _ => cause.name.clone(),
         },
     };
@@ -68,7 +74,7 @@ fn change_words(change: &FieldChange) -> String {
 
 /// Where a region is, or was and is.
 fn region_places(region: &RegionChange) -> [String; 2] {
-    let place = |range: &Option<std::ops::Range<guestmark_measure::Gpa>>| match range {
+    let place = |range: &Option<Range<Gpa>>| match range {
         Some(range) => format!("{}-{}", range.start, range.end),
         None => "-".to_owned(),
     };
@@ -83,8 +89,7 @@ fn changed_regions(variant: &VariantChange) -> impl Iterator<Item = &RegionChang
 
 /// What a file comes from.
 fn file_origin(file: &FileChange) -> String {
-    let text =
-        |origin: &Option<guestmark_builder::tree::Origin>| origin.as_ref().map(ToString::to_string);
+    let text = |origin: &Option<Origin>| origin.as_ref().map(ToString::to_string);
     match (text(&file.old_origin), text(&file.new_origin)) {
         (Some(old), Some(new)) if old == new => new,
         (Some(old), Some(new)) => format!("{old} -> {new}"),
@@ -148,4 +153,90 @@ fn files_words(explanation: &Explanation) -> Option<String> {
         ));
     }
     Some(words.join(", "))
+}
+
+/// The digests of both sides and the loaders that they are of: most loaders agree.
+fn digest_rows(variant: &VariantChange) -> Vec<[String; 3]> {
+    let digest = |digest: Option<LaunchDigest>| {
+        digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())
+    };
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for loader in &variant.loaders {
+        let (old, new) = (digest(loader.old), digest(loader.new));
+        let new = if loader.changed {
+            new
+        } else {
+            "the same".to_owned()
+        };
+        match rows.iter_mut().find(|row| row[1] == old && row[2] == new) {
+            Some([names, ..]) => names.push_str(&format!(", {}", loader.loader)),
+            None => rows.push([loader.loader.to_string(), old, new]),
+        }
+    }
+    rows
+}
+
+/// What is told of each region that is not as before, and of what is inside.
+fn region_rows(variant: &VariantChange) -> impl Iterator<Item = [String; 5]> {
+    changed_regions(variant).map(|region| {
+        let [old, new] = region_places(region);
+        let mut inside: Vec<_> = region.details.iter().map(change_words).collect();
+        let said = region
+            .details
+            .iter()
+            .any(|detail| detail.follows_from.is_some());
+        let follows = region.follows_from.iter().filter(|_| !said);
+        inside.extend(follows.map(|cause| format!("follows from {cause}")));
+        let status = region.status.name().to_owned();
+        [region.name.clone(), status, old, new, inside.join("; ")]
+    })
+}
+
+/// What is told of each file that differs.
+fn file_row(file: &FileChange) -> [String; 5] {
+    [
+        file.path.clone(),
+        file.status.name().to_owned(),
+        file_origin(file),
+        joined(&file.details),
+        block_words(&file.blocks),
+    ]
+}
+
+/// What is told of each line of the lock that differs.
+fn lock_row(change: &LockChange) -> [String; 3] {
+    [
+        change.package.clone(),
+        change.status.name().to_owned(),
+        joined(&change.details),
+    ]
+}
+
+fn joined(changes: &[FieldChange]) -> String {
+    changes
+        .iter()
+        .map(change_words)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// A root hash, if there is one.
+fn hash(hash: Option<Sha256Digest>) -> String {
+    hash.map_or_else(|| "-".to_owned(), |hash| hash.to_string())
+}
+
+/// Text that means nothing in HTML but itself.
+fn html_escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{
-    UNMEASURED, block_words, cause_row, change_words, changed_regions, counted, file_origin,
-    files_words, region_places,
+    UNMEASURED, block_words, cause_row, change_words, changed_regions, counted, digest_rows,
+    file_row, files_words, hash, lock_row, region_places,
 };
 use crate::diff::explanation::{Explanation, PageChange, RootfsChange, VariantChange};
 
@@ -57,21 +57,11 @@ pub fn text(explanation: &Explanation, detail: Detail) -> String {
 
 fn add_variant(text: &mut String, variant: &VariantChange) {
     let title = format!("Launch digests of {} ({})", variant.new_file, variant.name);
-    let digest = |digest: Option<guestmark_measure::LaunchDigest>| {
-        digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())
-    };
-    let mut rows = Vec::new();
-    for loader in &variant.loaders {
-        let name = loader.loader.to_string();
-        match loader.changed {
-            false => rows.push([name, "=".to_owned(), digest(loader.new)]),
-            true => {
-                rows.push([name, "old".to_owned(), digest(loader.old)]);
-                rows.push([String::new(), "new".to_owned(), digest(loader.new)]);
-            }
-        }
-    }
-    section(text, &title, &["", "", ""], rows);
+    let lines = digest_rows(variant).into_iter();
+    let lines = lines.flat_map(|[loaders, old, new]| {
+        [loaders, format!("  old  {old}"), format!("  new  {new}")]
+    });
+    list(text, &title, lines);
     if !variant.pages.is_empty() {
         let title = format!("Pages under {}", variant.loader);
         const SHOWN: usize = 24;
@@ -108,9 +98,6 @@ fn add_rootfs(text: &mut String, rootfs: &RootfsChange) {
     if !rootfs.changed {
         return;
     }
-    let hash = |hash: Option<guestmark_measure::Sha256Digest>| {
-        hash.map_or_else(|| "-".to_owned(), |hash| hash.to_string())
-    };
     let rows = [
         ["old".to_owned(), hash(rootfs.old_root_hash)],
         ["new".to_owned(), hash(rootfs.new_root_hash)],
@@ -125,19 +112,7 @@ fn add_rootfs(text: &mut String, rootfs: &RootfsChange) {
     }
     let superblock = rootfs.superblock.iter().map(change_words);
     list(text, "File system", superblock);
-    let rows = rootfs.files.iter().map(|file| {
-        [
-            file.path.clone(),
-            file.status.name().to_owned(),
-            file_origin(file),
-            file.details
-                .iter()
-                .map(change_words)
-                .collect::<Vec<_>>()
-                .join("; "),
-            block_words(&file.blocks),
-        ]
-    });
+    let rows = rootfs.files.iter().map(file_row);
     section(
         text,
         "Files",
@@ -147,14 +122,7 @@ fn add_rootfs(text: &mut String, rootfs: &RootfsChange) {
 }
 
 fn add_lock(text: &mut String, explanation: &Explanation) {
-    let rows = explanation.lock.iter().map(|change| {
-        let details = change.details.iter().map(change_words);
-        [
-            change.package.clone(),
-            change.status.name().to_owned(),
-            details.collect::<Vec<_>>().join("; "),
-        ]
-    });
+    let rows = explanation.lock.iter().map(lock_row);
     let count = counted(explanation.lock.len() as u64, "line");
     section(text, &format!("Lock ({count})"), &["", "", ""], rows);
 }

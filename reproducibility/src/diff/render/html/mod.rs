@@ -7,8 +7,8 @@ mod treemap;
 use std::fmt::Write;
 
 use super::{
-    UNMEASURED, block_words, cause_row, change_words, changed_regions, counted, file_origin,
-    files_words, region_places,
+    UNMEASURED, cause_row, change_words, counted, digest_rows, file_row, files_words, hash,
+    html_escaped as escaped, lock_row, region_rows,
 };
 use crate::diff::explanation::{Explanation, RootfsChange, Status, VariantChange};
 
@@ -103,31 +103,11 @@ fn add_variant(page: &mut String, variant: &VariantChange, open: bool) {
         variant.loader
     );
     page.push_str(&memory::picture(&variant.regions));
-    let rows = changed_regions(variant).map(|region| {
-        let [old, new] = region_places(region);
-        let mut inside: Vec<_> = region.details.iter().map(change_words).collect();
-        inside.extend(
-            region
-                .follows_from
-                .iter()
-                .map(|cause| format!("follows from {cause}")),
-        );
-        let status = region.status.name().to_owned();
-        [region.name.clone(), status, old, new, inside.join("; ")]
-    });
-    table(page, ["Region", "Status", "Old", "New", "Inside"], rows);
+    let header = ["Region", "Status", "Old", "New", "Inside"];
+    table(page, header, region_rows(variant));
     page.push_str("<h3>Launch digests</h3>\n");
-    let rows = variant.loaders.iter().map(|loader| {
-        let digest = |digest: Option<guestmark_measure::LaunchDigest>| {
-            digest.map_or_else(|| "-".to_owned(), |digest| digest.to_string())
-        };
-        let new = match loader.changed {
-            true => digest(loader.new),
-            false => "the same".to_owned(),
-        };
-        [loader.loader.to_string(), digest(loader.old), new]
-    });
-    table(page, ["Loader", "Old", "New"], rows);
+    let rows = digest_rows(variant).into_iter();
+    table(page, ["Loaders", "Old", "New"], rows);
     page.push_str("</details>\n");
 }
 
@@ -151,9 +131,6 @@ fn add_rootfs(page: &mut String, explanation: &Explanation, rootfs: &RootfsChang
     if !rootfs.changed {
         return;
     }
-    let hash = |hash: Option<guestmark_measure::Sha256Digest>| {
-        hash.map_or_else(|| "-".to_owned(), |hash| hash.to_string())
-    };
     page.push_str("<h3>Root hash</h3>\n");
     let hashes = [hash(rootfs.old_root_hash), hash(rootfs.new_root_hash)];
     table(page, ["Old", "New"], [hashes].into_iter());
@@ -167,19 +144,7 @@ fn add_rootfs(page: &mut String, explanation: &Explanation, rootfs: &RootfsChang
         ""
     };
     let _ = writeln!(page, "<details{open}><summary>{count}</summary>");
-    let rows = rootfs.files.iter().map(|file| {
-        [
-            file.path.clone(),
-            file.status.name().to_owned(),
-            file_origin(file),
-            file.details
-                .iter()
-                .map(change_words)
-                .collect::<Vec<_>>()
-                .join("; "),
-            block_words(&file.blocks),
-        ]
-    });
+    let rows = rootfs.files.iter().map(file_row);
     table(page, ["Path", "Status", "From", "What", "Blocks"], rows);
     page.push_str("</details>\n");
 }
@@ -188,14 +153,7 @@ fn add_lists(page: &mut String, explanation: &Explanation) {
     if !explanation.lock.is_empty() {
         let count = counted(explanation.lock.len() as u64, "line");
         heading(page, &format!("Lock: {count}"));
-        let rows = explanation.lock.iter().map(|change| {
-            let details = change.details.iter().map(change_words);
-            [
-                change.package.clone(),
-                change.status.name().to_owned(),
-                details.collect::<Vec<_>>().join("; "),
-            ]
-        });
+        let rows = explanation.lock.iter().map(lock_row);
         table(page, ["Package", "Status", "Fields"], rows);
     }
     if !explanation.unmeasured.is_empty() {
@@ -231,22 +189,6 @@ fn table<const N: usize>(
         page.push_str("</tr>\n");
     }
     page.push_str("</table>\n");
-}
-
-/// Text in which no character starts markup.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// Text that fits a width in pixels, at 12 pixels a line; nothing if little would be left.
