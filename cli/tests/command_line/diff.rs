@@ -84,6 +84,7 @@ fn one_file_in_one_package() {
     // The second block of the file, and no other, is named.
     assert_eq!(file["blocks"][0][1], 1);
     assert_eq!(document["rootfs"]["blocks"]["different"], 1, "{text}");
+    assert_eq!(document["rootfs"]["blocks"]["hash_blocks_read"], 2);
     assert_eq!(document["lock"][0]["package"], "tiny-base");
 }
 
@@ -163,6 +164,30 @@ fn a_kernel_is_named_by_package_and_banner() {
     assert_eq!(causes, "1 package: tiny-kernel 1.0 -> 1.1");
     assert!(
         text.contains("banner: Linux version 6.1.0 (nobody@nowhere) #1 SMP -> Linux version 6.1.1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_moves_with_a_kernel_is_no_cause() {
+    let mut seed = Seed::base();
+    let package = seed.package("tiny-kernel");
+    package.version = "1.1";
+    // init_size: a mebibyte more, so that all above the kernel moves.
+    package.files[0].1[0x262] += 0x10;
+    let (causes, text, document) = changed(&seed);
+    assert_eq!(causes, "1 package: tiny-kernel 1.0 -> 1.1");
+    let status = |name: &str| {
+        let mut regions = document["variants"][0]["regions"]
+            .as_array()
+            .unwrap()
+            .iter();
+        let region = regions.find(|region| region["name"] == name).unwrap();
+        region["status"].as_str().unwrap()
+    };
+    assert_eq!((status("initrd"), status("VMSA")), ("moved", "changed"));
+    assert!(
+        text.contains("follows from the place of boot parameters"),
         "{text}"
     );
 }

@@ -61,6 +61,13 @@ impl<'f> GuestPages<'f> {
         bytes
     }
 
+    /// Whether a range holds nothing but zeros.
+    pub(super) fn is_zero(&self, range: &Range<Gpa>) -> bool {
+        let zero =
+            |slice: Slice<'_>| slice.page.is_none() || slice.bytes().iter().all(|byte| *byte == 0);
+        self.slices(range).all(zero)
+    }
+
     /// Whether two ranges of one length hold the same bytes.
     pub(super) fn same(&self, range: &Range<Gpa>, other: &Self, place: &Range<Gpa>) -> bool {
         let (mut one, mut two) = (self.slices(range), other.slices(place));

@@ -17,6 +17,9 @@ const ENTRY_64: u64 = 0x200;
 /// The most tables that an XSDT is followed to.
 const TABLES: u32 = 64;
 
+/// Structures that hold the addresses of their neighbours.
+const SELF_REFERRING: [&str; 2] = ["page tables", "GDT"];
+
 /// A named range of guest memory.
 #[derive(Debug, Clone)]
 pub(super) struct Region {
@@ -261,10 +264,13 @@ pub(super) fn follow(regions: &mut [RegionChange]) {
         if region.status == Status::Moved {
             region.follows_from = Some("the sizes of other regions".to_owned());
         } else if region.status == Status::Changed {
+            let own_place = SELF_REFERRING.contains(&&region.name[..]) && old.start != new.start;
             let only_size = region.details.iter().all(|detail| detail.name == "size");
             let bounded = old.end == new.end || above(index, (old.end, new.end));
             if only_size && size(old) != size(new) && bounded {
                 region.follows_from = Some("the sizes of other regions".to_owned());
+            } else if own_place {
+                region.follows_from = Some("its own place".to_owned());
             } else if !region.details.is_empty() {
                 let mut causes = region.details.iter().map(|detail| &detail.follows_from);
                 if causes.clone().all(Option::is_some) {

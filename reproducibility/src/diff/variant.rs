@@ -17,8 +17,15 @@ use super::memory::GuestPages;
 use super::regions::{self, Region};
 use super::{pages, unmeasured};
 
-/// The most bytes of a region that are looked into; larger ones are told apart all the same.
-const INSIDE_LIMIT: usize = 1 << 30;
+/// The most bytes of a region that are looked into; larger ones are told apart all the same. Of a
+/// kernel only the banner is told, which is not read from here.
+fn inside_limit(name: &str) -> usize {
+    match name {
+        "initrd" => 1 << 30,
+        "kernel" => 0,
+        _ => 16 << 20,
+    }
+}
 
 /// A variant compared, with what the list of causes needs besides.
 #[derive(Debug)]
@@ -147,13 +154,13 @@ fn compare_pages(
         if region.status == Status::Changed
             && let (Some(was), Some(is)) = (&region.old, &region.new)
         {
-            let old_contents = old_pages.bytes(was, INSIDE_LIMIT);
-            let new_contents = new_pages.bytes(is, INSIDE_LIMIT);
-            let zeros = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-            if region.name == "initrd" {
-                look_into_initrd(compared, &old_contents, &new_contents, &mut found);
-            } else if !(zeros(&old_contents) && zeros(&new_contents)) {
-                found = surroundings.compare(&region.name, &old_contents, &new_contents);
+            if !(old_pages.is_zero(was) && new_pages.is_zero(is)) {
+                let limit = inside_limit(&region.name);
+                let (one, two) = (old_pages.bytes(was, limit), new_pages.bytes(is, limit));
+                match &region.name[..] {
+                    "initrd" => look_into_initrd(compared, &one, &two, &mut found),
+                    name => found = surroundings.compare(name, &one, &two),
+                }
             }
             found.splice(0..0, regions::size_change(region));
         }

@@ -72,7 +72,7 @@ fn change(
 ) -> FileChange {
     let kind = |record: &Record| match record.kind {
         Kind::File => format!("file of {} bytes", record.size),
-        kind => kind_name(kind).to_owned(),
+        kind => kind.name().to_owned(),
     };
     let details = match status {
         Status::Added | Status::Removed => {
@@ -87,17 +87,6 @@ fn change(
         old_origin: old.and_then(|record| record.origin.clone()),
         new_origin: new.and_then(|record| record.origin.clone()),
         blocks: Vec::new(),
-    }
-}
-
-const fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Directory => "directory",
-        Kind::File | Kind::Empty => "file",
-        Kind::Symlink => "symbolic link",
-        Kind::Device => "device",
-        Kind::Fifo => "named pipe",
-        Kind::Socket => "socket",
     }
 }
 

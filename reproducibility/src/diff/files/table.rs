@@ -56,6 +56,7 @@ pub(in crate::diff) enum Kind {
 }
 
 impl Kind {
+    /// The words for it.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Directory => "directory",
