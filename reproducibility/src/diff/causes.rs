@@ -7,6 +7,7 @@ use guestmark_builder::tree::Origin;
 use super::explanation::{Cause, CauseKind, FieldChange, RegionChange, RootfsChange, Status};
 use super::input::Input;
 use super::inside::initrd::MemberChange;
+use super::inside::is_of_kernel;
 use super::variant::{Compared, is_consequence};
 use super::{lock, rootfs};
 
@@ -103,6 +104,7 @@ impl Causes {
             match &region.name[..] {
                 "command line" => self.add_words(region, &place),
                 "kernel" => self.add_kernel(sides, region, &place),
+                "boot parameters" => self.add_header(sides, compared, region, &place),
                 "initrd" => self.add_initrd(sides, compared, region, &place),
                 name if name.starts_with("ACPI") => {
                     self.add_fields(CauseKind::Acpi, region, &place)
@@ -135,6 +137,27 @@ impl Causes {
                 let cause = self.add(CauseKind::Kernel, &region.name, place);
                 (cause.old, cause.new) = (old.clone(), new.clone());
             }
+        }
+    }
+
+    /// The kernel's own header lies in `boot_params`, apart from the kernel.
+    fn add_header(
+        &mut self,
+        sides: Sides<'_>,
+        compared: &Compared,
+        region: &RegionChange,
+        place: &str,
+    ) {
+        let mut own = region
+            .details
+            .iter()
+            .filter(|detail| detail.follows_from.is_none());
+        let mut regions = compared.change.regions.iter();
+        match regions.find(|region| region.name == "kernel") {
+            Some(kernel) if own.all(|detail| is_of_kernel(&detail.name)) => {
+                self.add_kernel(sides, kernel, place);
+            }
+            _ => self.add_fields(CauseKind::Memory, region, place),
         }
     }
 

@@ -87,6 +87,11 @@ const OF_KERNEL: [&str; 27] = [
     "kernel_info_offset",
 ];
 
+/// Whether a field is the kernel's own.
+pub(in crate::diff) fn is_of_kernel(field: &str) -> bool {
+    OF_KERNEL.contains(&field)
+}
+
 /// Bytes of the kernel that a `boot_params` belongs to, as its setup header says.
 pub(in crate::diff) fn kernel_size(parameters: &[u8]) -> Option<u64> {
     // In units of 16 bytes.

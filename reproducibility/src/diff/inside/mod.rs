@@ -11,7 +11,7 @@ use guestmark_builder::build::VerityRecord;
 use guestmark_builder::inspect::IgvmFacts;
 use guestmark_measure::Gpa;
 
-pub(super) use boot_parameters::kernel_size;
+pub(super) use boot_parameters::{is_of_kernel, kernel_size};
 
 use super::explanation::{FieldChange, RegionChange, Status};
 
