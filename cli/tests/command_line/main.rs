@@ -11,6 +11,7 @@ mod assemble;
 mod boot;
 mod build;
 mod diff;
+mod diff_forms;
 mod diff_guests;
 mod firmware;
 mod help;
