@@ -1,5 +1,6 @@
 //! The command line, as data. What a command does stands in `commands`.
 
+mod diff;
 mod endorsement;
 mod firmware;
 mod id_block;
@@ -8,6 +9,7 @@ mod sign;
 mod verify;
 mod verify_release;
 
+pub(crate) use diff::Diff;
 pub(crate) use endorsement::VerifyEndorsement;
 pub(crate) use firmware::{Firmware, Mode, VmmType};
 pub(crate) use id_block::{
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Show what an artifact holds
     Inspect(Inspect),
+    /// Explain why a launch digest differs
+    Diff(Diff),
     /// Boot a build in QEMU until its agent answers
     Boot(Boot),
     /// Print a completion script for a shell

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Sign(args) => commands::sign::run(&args, &output),
         Command::Verify(command) => commands::verify::run(command.command, &output),
         Command::Inspect(args) => commands::inspect::run(args, &output),
+        Command::Diff(args) => commands::diff::run(&args, &output),
         Command::Boot(args) => commands::boot::run(args, &output),
         Command::Completions(args) => commands::manual::completions(args, &output),
         Command::Man(args) => commands::manual::man(args, &output),

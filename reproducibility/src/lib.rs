@@ -1,2 +1,4 @@
 //! Rebuild, compare, explain: why a launch digest changed, and whether a release is what its
 //! inputs give.
+
+pub mod diff;

@@ -27,8 +27,9 @@ use guestmark_measure::id_block::IdBlock;
 use serde::Serialize;
 
 pub use disk::{
-    DiskFacts, GptError, HashTreeCheck, HashTreeFacts, MbrDiskFacts, MbrError, MbrPartitionFacts,
-    PartitionContent, PartitionFacts, SuperblockFacts,
+    DiskFacts, Gpt, GptError, HashTreeCheck, HashTreeFacts, MbrDiskFacts, MbrError,
+    MbrPartitionFacts, Partition, PartitionContent, PartitionFacts, SuperblockFacts,
+    partition_type,
 };
 pub use erofs::{ErofsError, ErofsFacts, ErofsSuperblock};
 pub use error::InspectError;
@@ -44,7 +45,7 @@ pub use kernel::{Compressed, KernelCompression, KernelFacts};
 pub use listing::{DeviceNumber, Entry, FileType, ListingTooLarge, Mode};
 pub use measured_disk::{MeasuredDiskFacts, UnmeasuredRange, hold_against_disk};
 pub use policy::Policy;
-pub use text::Hex;
+pub use text::{Hex, printable};
 
 use format::Format;
 

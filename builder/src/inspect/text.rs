@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 /// `bytes` as text that leads back to them and that no terminal obeys: a backslash, control
 /// characters, characters that change the direction of text, and bytes that are not UTF-8 become
 /// `\xNN`, one for each byte.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

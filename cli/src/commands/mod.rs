@@ -3,6 +3,7 @@
 pub(crate) mod assemble;
 pub(crate) mod boot;
 pub(crate) mod build;
+pub(crate) mod diff;
 pub(crate) mod idblock;
 pub(crate) mod inspect;
 pub(crate) mod lock;

@@ -135,20 +135,26 @@ fn archive() -> &'static Archive {
             package(&folder, "tiny-tool", &[("bin/tool", PROGRAM)]),
         ]
         .concat();
-        let suite = folder.join("dists/tiny");
-        let index = "main/binary-amd64/Packages";
-        fs_err::create_dir_all(suite.join(index).parent().unwrap()).unwrap();
-        fs_err::write(suite.join(index), &packages).unwrap();
-        let release = format!(
-            "Suite: tiny\nCodename: tiny\nDate: Sat, 11 Jul 2026 10:00:00 UTC\n\
-             Architectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
-            sha256(packages.as_bytes()),
-            packages.len()
-        );
-        let (signed, key) = sign(&release);
-        fs_err::write(suite.join("InRelease"), signed).unwrap();
+        let key = publish(&folder, &packages);
         Archive { folder, key }
     })
+}
+
+/// Writes the archive's index of these packages, signed; gives the certificate.
+pub(crate) fn publish(archive: &Path, packages: &str) -> String {
+    let suite = archive.join("dists/tiny");
+    let index = "main/binary-amd64/Packages";
+    fs_err::create_dir_all(suite.join(index).parent().unwrap()).unwrap();
+    fs_err::write(suite.join(index), packages).unwrap();
+    let release = format!(
+        "Suite: tiny\nCodename: tiny\nDate: Sat, 11 Jul 2026 10:00:00 UTC\n\
+         Architectures: amd64\nComponents: main\nSHA256:\n {} {} {index}\n",
+        sha256(packages.as_bytes()),
+        packages.len()
+    );
+    let (signed, key) = sign(&release);
+    fs_err::write(suite.join("InRelease"), signed).unwrap();
+    key
 }
 
 /// Makes a package in the archive's pool, and its paragraph of the index.

@@ -117,26 +117,34 @@ const _: () = assert!(ENTRY == 128);
 
 /// A partition table.
 #[derive(Debug)]
-pub(super) struct Gpt {
-    pub(super) disk_guid: Uuid,
-    pub(super) sector_size: u64,
+pub struct Gpt {
+    /// The disk's GUID.
+    pub disk_guid: Uuid,
+    /// Bytes in a sector.
+    pub sector_size: u64,
     /// Sorted by number.
-    pub(super) partitions: Vec<Partition>,
+    pub partitions: Vec<Partition>,
     /// What is wrong with the backup at the end of the disk.
-    pub(super) backup_problem: Option<String>,
+    pub backup_problem: Option<String>,
 }
 
 /// One partition; its bytes lie within the disk.
 #[derive(Debug)]
-pub(super) struct Partition {
+pub struct Partition {
     /// Counted from 1.
-    pub(super) number: u32,
-    pub(super) type_guid: Uuid,
-    pub(super) guid: Uuid,
-    pub(super) offset: u64,
-    pub(super) length: u64,
-    pub(super) attributes: u64,
-    pub(super) name: String,
+    pub number: u32,
+    /// What it is for.
+    pub type_guid: Uuid,
+    /// The partition's own UUID.
+    pub guid: Uuid,
+    /// Its first byte on the disk.
+    pub offset: u64,
+    /// Bytes it has.
+    pub length: u64,
+    /// Its attributes.
+    pub attributes: u64,
+    /// Its name.
+    pub name: String,
 }
 
 /// A disk and how it is divided.
@@ -150,7 +158,10 @@ struct Disk<'a> {
 impl Gpt {
     /// Reads the table of the disk in `file`, of `length` bytes and with sectors of
     /// `sector_size` bytes.
-    pub(super) fn read(file: &File, length: u64, sector_size: u64) -> Result<Self, GptError> {
+    ///
+    /// # Errors
+    /// The disk cannot be read, or its table is damaged.
+    pub fn read(file: &File, length: u64, sector_size: u64) -> Result<Self, GptError> {
         let disk = Disk {
             file,
             sector_size,

@@ -3,7 +3,7 @@
 mod gpt;
 mod hash_tree;
 pub(super) mod mbr;
-mod partition_type;
+pub mod partition_type;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use fs_err::File;
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use gpt::GptError;
+pub use gpt::{Gpt, GptError, Partition};
 pub use hash_tree::{HashTreeCheck, HashTreeFacts, SuperblockFacts};
 pub use mbr::{MbrDiskFacts, MbrError, MbrPartitionFacts};
 
@@ -22,7 +22,6 @@ use super::erofs::ErofsSuperblock;
 use super::ext4::{self, Ext4Superblock};
 use super::text::{Hex, printable};
 use crate::erofs::{ReadError, Reader};
-use gpt::{Gpt, Partition};
 
 /// Sizes of a sector that are looked for, in bytes.
 const SECTOR_SIZES: [u64; 2] = [512, 4096];

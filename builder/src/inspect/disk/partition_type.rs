@@ -66,14 +66,14 @@ const TYPES: [PartitionType; 21] = [
 ];
 
 /// The name of a partition type, if it has one here.
-pub(super) fn name(uuid: Uuid) -> Option<&'static str> {
+pub fn name(uuid: Uuid) -> Option<&'static str> {
     let known = TYPES.iter().find(|known| known.uuid == uuid);
     known.map(|known| known.name)
 }
 
 /// The name of the type that holds the hash tree of partitions with the type `data`; `None` if
 /// that is not a root or `/usr` file system.
-pub(super) fn hash_tree_of(data: &str) -> Option<&'static str> {
+pub fn hash_tree_of(data: &str) -> Option<&'static str> {
     let expected = format!("{data}-verity");
     let known = TYPES.iter().find(|known| known.name == expected);
     known.map(|known| known.name)

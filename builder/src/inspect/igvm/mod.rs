@@ -112,7 +112,10 @@ pub struct MemoryRange {
 
 impl IgvmFacts {
     /// Reads the IGVM file with these bytes.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, IgvmError> {
+    ///
+    /// # Errors
+    /// The file breaks a rule of the format.
+    pub fn read(bytes: &[u8]) -> Result<Self, IgvmError> {
         let file = IgvmFile::parse(bytes)?;
         let revision = file.revision();
         let unknown = file.unknown_optional().iter();
