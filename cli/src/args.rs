@@ -1,5 +1,6 @@
 //! The command line, as data. What a command does stands in `commands`.
 
+mod audit;
 mod diff;
 mod endorsement;
 mod firmware;
@@ -9,6 +10,7 @@ mod sign;
 mod verify;
 mod verify_release;
 
+pub(crate) use audit::Audit;
 pub(crate) use diff::Diff;
 pub(crate) use endorsement::VerifyEndorsement;
 pub(crate) use firmware::{Firmware, Mode, VmmType};
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Show what an artifact holds
     Inspect(Inspect),
+    /// Rebuild a release and say whether it is what its recipe gives
+    Audit(Audit),
     /// Explain why a launch digest differs
     Diff(Diff),
     /// Boot a build in QEMU until its agent answers

@@ -6,6 +6,7 @@ mod findings;
 mod input;
 mod output;
 mod progress;
+mod trust;
 mod verdicts;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Sign(args) => commands::sign::run(&args, &output),
         Command::Verify(command) => commands::verify::run(command.command, &output),
         Command::Inspect(args) => commands::inspect::run(args, &output),
+        Command::Audit(args) => commands::audit::run(&args, &output),
         Command::Diff(args) => commands::diff::run(&args, &output),
         Command::Boot(args) => commands::boot::run(args, &output),
         Command::Completions(args) => commands::manual::completions(args, &output),

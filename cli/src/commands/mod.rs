@@ -1,6 +1,7 @@
 //! One file a command: what it does with its arguments.
 
 pub(crate) mod assemble;
+pub(crate) mod audit;
 pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod diff;

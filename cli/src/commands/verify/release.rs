@@ -3,14 +3,14 @@
 use anyhow::Context;
 use fs_err as fs;
 use guestmark_manifests::folder::Folder;
-use guestmark_manifests::policy::Policy;
-use guestmark_manifests::release::{Check, Request, Summary, Verdict, verify};
+use guestmark_manifests::release::{Check, Summary, Verdict, verify};
 use guestmark_manifests::state::State;
 use guestmark_manifests::{FileProblem, Problem};
 use serde::Serialize;
 
 use crate::args::VerifyRelease;
 use crate::output::{Outcome, Output, wrap};
+use crate::trust::Trust;
 
 /// The verdict, as it is printed.
 #[derive(Debug, Serialize)]
@@ -40,31 +40,18 @@ impl From<FileProblem> for Failure {
 }
 
 pub(super) fn run(args: &VerifyRelease, output: &Output) -> anyhow::Result<Outcome> {
-    let policy = Policy::read(&args.policy)?;
-    let state = args.state.as_deref().map(State::read).transpose()?;
-    let previous: Vec<Vec<u8>> = args
+    let mut trust = Trust::read(&args.policy)?;
+    trust.state = args.state.as_deref().map(State::read).transpose()?;
+    trust.previous = args
         .previous
         .iter()
         .map(fs::read)
         .collect::<Result<_, _>>()?;
-    let list = policy
-        .revoker
-        .as_ref()
-        .map(|(_, path)| Ok::<_, std::io::Error>((path.display().to_string(), fs::read(path)?)));
-    let list = list.transpose()?;
     let folder = Folder::open(&args.directory)?;
-    let request = Request {
-        policy: &policy,
-        revocations: list
-            .as_ref()
-            .map(|(name, bytes)| (name.as_str(), bytes.as_slice())),
-        state: state.as_ref(),
-        previous: &previous,
-    };
     let verdict =
-        verify(&folder, &request).with_context(|| args.directory.display().to_string())?;
+        verify(&folder, &trust.request()).with_context(|| args.directory.display().to_string())?;
     let accepted = verdict.failure.is_none();
-    if let (true, Some(path), Some(state)) = (accepted, &args.state, &state) {
+    if let (true, Some(path), Some(state)) = (accepted, &args.state, &trust.state) {
         verdict.seen(state).write(path)?;
     }
     let document = Document::new(&args.directory.display().to_string(), verdict);
