@@ -15,8 +15,6 @@ use super::{MirrorArgs, StoreArgs};
 Examples:
   guestmark audit release-2 --policy trust.toml
   guestmark audit release-2 --policy trust.toml --rebuilt mine
-  guestmark sign mine --role rebuilder -o rebuild-alice.dsse.json \\
-      --signer './sign-with-token' --public-key alice.pub
   guestmark audit debian-12 --without-policy
 
 Exit status: 0 the recipe and its lock give every published file; 1 they do not,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use guestmark_builder::archive::MirrorSettings;
 use guestmark_builder::build::Online;
-use guestmark_reproducibility::audit::{self, Class, FileStatus, Request};
+use guestmark_measure::Sha256Digest;
+use guestmark_reproducibility::audit::{self, Class, Request};
 use guestmark_reproducibility::diff::render::{self, Detail};
 use jiff::Timestamp;
 
@@ -92,21 +93,17 @@ fn text(audit: &audit::Audit, detail: Detail) -> String {
 }
 
 fn files(audit: &audit::Audit) -> String {
-    let short = |digest: Option<guestmark_measure::Sha256Digest>| match digest {
-        Some(digest) => digest.to_string()[..16].to_owned(),
-        None => "-".to_owned(),
+    let short = |digest: Option<Sha256Digest>| match digest {
+        Some(digest) => format!("{}…", &digest.to_string()[..16]),
+        None => "none".to_owned(),
     };
     let rows = audit.files.iter().map(|file| {
-        let rebuilt = match file.status {
-            FileStatus::Same => "same".to_owned(),
-            _ => short(file.rebuilt),
-        };
         [
             file.name.clone(),
-            file.status.words().to_owned(),
             short(file.published),
-            rebuilt,
+            short(file.rebuilt),
+            file.status.words().to_owned(),
         ]
     });
-    table(["File", "", "Published SHA-256", "Rebuilt"], rows)
+    table(["File", "Published SHA-256", "Rebuilt SHA-256", ""], rows)
 }

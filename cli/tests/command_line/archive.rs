@@ -106,7 +106,7 @@ impl Tiny {
 }
 
 /// The archive's address, as `--mirror` takes it.
-fn mirror() -> &'static str {
+pub(crate) fn mirror() -> &'static str {
     static MIRROR: OnceLock<String> = OnceLock::new();
     MIRROR.get_or_init(|| format!("tiny=file://{}", archive().folder.display()))
 }

@@ -43,6 +43,7 @@ fn help_lists_every_command_that_there_is() {
             "sign",
             "verify",
             "inspect",
+            "audit",
             "diff",
             "boot",
             "completions",

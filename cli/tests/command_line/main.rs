@@ -8,6 +8,7 @@
 
 mod archive;
 mod assemble;
+mod audit;
 mod boot;
 mod build;
 mod diff;

@@ -269,9 +269,11 @@ fn scriptlets_and_owners_that_the_recipe_does_not_answer_for_stop_the_build() {
     for (tables, message) in [
         (
             USERS,
-            "rootfs.maintainer-scripts: maintainer scripts never run here, and nothing stands in \
-             for those of tiny-base 2.0-1 (post by <lua>); read them and add a line for each \
-             package that says what does",
+            "rootfs.scriptlet: scriptlets never run here, and nothing stands in for these:\n\
+             tiny-base 2.0-1: post by <lua>\n    print('x')\n  not covered:\n    print('x')\n\
+             read them; for each command that is not covered add [[rootfs.scriptlet]] with \
+             packages, kinds, commands (globs, each may be left out) and because, or name the \
+             package in rootfs.maintainer-scripts",
         ),
         (
             SCRIPTS,

@@ -25,7 +25,9 @@ fn complaint(document: &Value, name: &str) -> Option<String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     serde_json::to_writer(&file, document).unwrap();
     let instance = file.path().display().to_string();
-    let output = JSONSCHEMA.output(&["--instance", &instance, &schema(name).display().to_string()]);
+    let schema = schema(name).display().to_string();
+    let base = format!("file://{schema}");
+    let output = JSONSCHEMA.output(&["--base-uri", &base, "--instance", &instance, &schema]);
     let said = [output.stdout, output.stderr].concat();
     (!output.status.success()).then(|| String::from_utf8_lossy(&said).into_owned())
 }

@@ -112,7 +112,7 @@ impl Verifier<'_> {
         }
         self.passed(
             "CoRIM",
-            format!("{name}: gives the launch digest SVN {svn}; it is not signed"),
+            format!("{name}: gives the launch digest and SVN {svn}; it is not signed"),
         );
         Ok(())
     }
