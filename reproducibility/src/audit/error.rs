@@ -21,11 +21,17 @@ pub enum AuditError {
     #[error(transparent)]
     Release(#[from] ReleaseError),
     #[error("the rebuild: {0}")]
-    Build(#[from] BuildError),
+    Build(Box<BuildError>),
     #[error(transparent)]
-    Diff(#[from] DiffError),
+    Diff(Box<DiffError>),
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<DiffError> for AuditError {
+    fn from(error: DiffError) -> Self {
+        Self::Diff(Box::new(error))
+    }
 }
 
 impl From<FolderError> for AuditError {

@@ -74,7 +74,7 @@ pub fn audit(request: &Request<'_>, progress: &dyn Progress) -> Result<Audit, Au
     );
     match built {
         Ok(_) => {}
-        Err(error) if is_of_this_machine(&error) => return Err(error.into()),
+        Err(error) if is_of_this_machine(&error) => return Err(AuditError::Build(Box::new(error))),
         Err(error) => return Ok(audit.end(Class::CannotBeRebuilt, error.to_string())),
     }
     progress.step("Comparing");
