@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::archive::{Tiny, sha256};
 use crate::schema::conforms;
+use crate::tools::verifier;
 use crate::{guestmark, json, refused, stdout};
 
 fn document(path: &Path) -> Value {
@@ -116,6 +117,16 @@ fn a_build_can_be_repeated_from_the_recipe_that_it_holds() {
     );
     let sums = |folder: &str| fs_err::read(tiny.path().join(folder).join("SHA256SUMS")).unwrap();
     assert_eq!(sums("out"), sums("again"));
+}
+
+#[test]
+fn the_list_of_packages_is_valid_spdx() {
+    let tiny = Tiny::locked();
+    stdout(tiny.path(), &tiny.build(&["-o", "out"]));
+    let mut validate = std::process::Command::new(verifier("pyspdxtools"));
+    let file = tiny.path().join("out/sbom.spdx.json");
+    let said = validate.arg("--infile").arg(file).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
 }
 
 #[test]

@@ -2,19 +2,13 @@
 
 use std::path::Path;
 
+use crate::tools::verifier;
 use crate::workshop::{failure, list_again, proved, shell, verify, workshop};
 use crate::{guestmark, json};
 
 /// A line of shell that runs the verifiers of manifests/tests/verifiers.
 fn statements(arguments: &str) -> String {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("verifiers/bin/python");
-    assert!(
-        python.exists(),
-        "this test needs the Python packages securesystemslib and in-toto-attestation in {}: run \
-         ./test, which installs them",
-        python.display()
-    );
+    let python = verifier("python");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let script = root.join("manifests/tests/verifiers/statements.py");
     format!("{} {} {arguments}\n", python.display(), script.display())

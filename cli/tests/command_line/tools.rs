@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A tool and the Debian package that brings it.
@@ -54,4 +55,19 @@ impl Tool {
         );
         text.into_owned()
     }
+}
+
+/// A program of the Python environment that `./test` makes.
+///
+/// # Panics
+/// It is not there.
+pub(crate) fn verifier(program: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let path = target.join("verifiers/bin").join(program);
+    assert!(
+        path.exists(),
+        "this test needs {}: run ./test, which installs it",
+        path.display()
+    );
+    path
 }
