@@ -43,7 +43,7 @@ pub use igvm::{
 pub use initrd::{Compression, InitrdError, InitrdFacts, Segment};
 pub use kernel::{Compressed, KernelCompression, KernelFacts};
 pub use listing::{DeviceNumber, Entry, FileType, ListingTooLarge, Mode};
-pub use measured_disk::{MeasuredDiskFacts, UnmeasuredRange, hold_against_disk};
+pub use measured_disk::{MeasuredDiskFacts, UnmeasuredRange, hold_against_disk, kernel_words};
 pub use policy::Policy;
 pub use text::{Hex, printable};
 

@@ -6,10 +6,28 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | 0x09..=0x0d | 0xa0)
 }
 
+/// The words of a kernel command line as they are written. Double quotes keep spaces within a word.
+pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let start = rest.iter().position(|&byte| !is_space(byte))?;
+        let all = &rest[start..];
+        let mut in_quotes = false;
+        let end = all.iter().position(|&byte| {
+            in_quotes ^= byte == b'"';
+            !in_quotes && is_space(byte)
+        });
+        let word;
+        (word, rest) = all.split_at(end.unwrap_or(all.len()));
+        Some(word)
+    })
+}
+
 /// The values of the parameter `name`, in order. Hyphens and underscores in names are the same.
 /// What follows `--` is for the first process and no parameter.
 pub(super) fn values<'a>(line: &'a [u8], name: &str) -> Vec<&'a [u8]> {
-    Parameters { rest: line }
+    words(line)
+        .map(parameter)
         .take_while(|parameter| *parameter != (b"--", None))
         .filter(|(found, _)| is_same_name(found, name.as_bytes()))
         .map(|(_, value)| value.unwrap_or_default())
@@ -21,40 +39,20 @@ fn is_same_name(a: &[u8], b: &[u8]) -> bool {
     a.iter().map(plain).eq(b.iter().map(plain))
 }
 
-/// Names and values of a line.
-struct Parameters<'a> {
-    rest: &'a [u8],
+fn unquoted(text: &[u8]) -> &[u8] {
+    match text.strip_prefix(b"\"") {
+        Some(quoted) => quoted.strip_suffix(b"\"").unwrap_or(quoted),
+        None => text,
+    }
 }
 
-impl<'a> Iterator for Parameters<'a> {
-    type Item = (&'a [u8], Option<&'a [u8]>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let start = self.rest.iter().position(|&byte| !is_space(byte))?;
-        let all = &self.rest[start..];
-        let mut in_quotes = false;
-        let end = all.iter().position(|&byte| {
-            in_quotes ^= byte == b'"';
-            !in_quotes && is_space(byte)
-        });
-        let (mut word, rest) = all.split_at(end.unwrap_or(all.len()));
-        self.rest = rest;
-        if let Some(quoted) = word.strip_prefix(b"\"") {
-            word = quoted.strip_suffix(b"\"").unwrap_or(quoted);
-        }
-        // A name has at least one byte: `=x` is a name.
-        let equals = word.iter().skip(1).position(|&byte| byte == b'=');
-        Some(match equals {
-            None => (word, None),
-            Some(before) => {
-                let value = &word[before + 2..];
-                let value = match value.strip_prefix(b"\"") {
-                    Some(value) => value.strip_suffix(b"\"").unwrap_or(value),
-                    None => value,
-                };
-                (&word[..=before], Some(value))
-            }
-        })
+/// A word's name and value, without quotes around the word or the value.
+fn parameter(word: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let word = unquoted(word);
+    // A name has at least one byte: `=x` is a name.
+    match word.iter().skip(1).position(|&byte| byte == b'=') {
+        None => (word, None),
+        Some(before) => (&word[..=before], Some(unquoted(&word[before + 2..]))),
     }
 }
 

@@ -15,6 +15,7 @@ use guestmark_measure::report::{Check, Findings, NotChecked};
 use serde::Serialize;
 
 pub use disk::UnmeasuredRange;
+pub use kernel_parameters::words as kernel_words;
 
 use super::InspectError;
 use super::igvm::IgvmFacts;

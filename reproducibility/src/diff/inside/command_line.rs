@@ -1,7 +1,7 @@
 //! Words of the kernel command line.
 
 use guestmark_builder::build::VerityRecord;
-use guestmark_builder::inspect::printable;
+use guestmark_builder::inspect::{kernel_words, printable};
 
 use crate::diff::explanation::FieldChange;
 
@@ -18,21 +18,25 @@ pub(in crate::diff) fn compare(
     let (old_words, new_words) = (words(old), words(new));
     let mut changes = Vec::new();
     let (mut gone, mut came) = unmatched(&old_words, &new_words);
+    let template = |word: &str, record: &VerityRecord| {
+        let sectors = record.data_blocks.saturating_mul(8);
+        word.replace(&record.root_hash.to_string(), "{root_hash}")
+            .replace(&record.salt, "{salt}")
+            .replace(&sectors.to_string(), "{data_sectors}")
+            .replace(&record.data_blocks.to_string(), "{data_blocks}")
+    };
+    let follows = |one: &str, two: &str| {
+        verity.is_some_and(|(old, new)| template(one, old) == template(two, new))
+    };
     // A word that only changed its value keeps its key.
     gone.retain(|word| {
-        let Some(place) = came.iter().position(|other| key(other) == key(word)) else {
+        let like = |other: &String| key(other) == key(word) || follows(word, other);
+        let Some(place) = came.iter().position(like) else {
             return true;
         };
         let other = came.remove(place);
         let mut change = FieldChange::new(key(word), word, &other);
-        let template = |word: &str, record: &VerityRecord| {
-            word.replace(&record.root_hash.to_string(), "{root_hash}")
-                .replace(&record.salt, "{salt}")
-                .replace(&record.data_blocks.to_string(), "{data_blocks}")
-        };
-        if let Some((old, new)) = verity
-            && template(word, old) == template(&other, new)
-        {
+        if follows(word, &other) {
             change = change.from(FROM_ROOTFS);
         }
         changes.push(change);
@@ -72,11 +76,7 @@ fn unmatched(old: &[String], new: &[String]) -> (Vec<String>, Vec<String>) {
 }
 
 fn words(line: &[u8]) -> Vec<String> {
-    let words = line.split(|byte| byte.is_ascii_whitespace());
-    words
-        .filter(|word| !word.is_empty())
-        .map(printable)
-        .collect()
+    kernel_words(line).map(printable).collect()
 }
 
 /// What stands before the `=`.
@@ -86,6 +86,8 @@ fn key(word: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use guestmark_measure::Sha256Digest;
+
     use super::*;
 
     fn said(old: &str, new: &str) -> Vec<(String, Option<String>, Option<String>)> {
@@ -106,6 +108,46 @@ mod tests {
                 ("b".to_owned(), some("b=2"), some("b=3")),
                 ("gone".to_owned(), some("gone"), None),
                 ("came".to_owned(), None, some("came")),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_hash_tree_puts_into_quotes_follows_from_it() {
+        let record = |byte: u8, blocks| VerityRecord {
+            root_hash: Sha256Digest::new([byte; 32]),
+            salt: "5a".repeat(32),
+            data_blocks: blocks,
+            hash_start_block: 0,
+            block_size: 4096,
+            algorithm: "sha256".to_owned(),
+        };
+        let line = |record: &VerityRecord, end: &str| {
+            format!(
+                "dm-mod.create=\"dm-verity,,,ro,0 {} verity 1 /dev/vda1 /dev/vda2 4096 4096 {} 0 \
+                 sha256 {} {}\" \troot=/dev/dm-0 {} {end}",
+                record.data_blocks * 8,
+                record.data_blocks,
+                record.root_hash,
+                record.salt,
+                record.root_hash
+            )
+        };
+        let (old, new) = (record(1, 86_741), record(2, 86_742));
+        let lines = (line(&old, "quiet"), line(&new, "debug"));
+        let changes = compare(lines.0.as_bytes(), lines.1.as_bytes(), Some((&old, &new)));
+        let said: Vec<_> = changes
+            .iter()
+            .map(|change| (change.name.as_str(), change.follows_from.as_deref()))
+            .collect();
+        let root_hash = old.root_hash.to_string();
+        assert_eq!(
+            said,
+            [
+                ("dm-mod.create", Some(FROM_ROOTFS)),
+                (root_hash.as_str(), Some(FROM_ROOTFS)),
+                ("quiet", None),
+                ("debug", None),
             ]
         );
     }

@@ -8,6 +8,9 @@ use super::{
 };
 use crate::diff::explanation::{Explanation, PageChange, RootfsChange, VariantChange};
 
+/// Lines of a list that are shown where there may be very many.
+const SHOWN: usize = 24;
+
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -43,7 +46,13 @@ pub fn text(explanation: &Explanation, detail: Detail) -> String {
     let unmeasured = explanation.unmeasured.iter();
     let unmeasured =
         unmeasured.filter(|change| detail == Detail::Full || change.follows_from.is_none());
-    list(&mut text, UNMEASURED, unmeasured.map(change_words));
+    let mut unmeasured: Vec<_> = unmeasured.map(change_words).collect();
+    if detail == Detail::Short && unmeasured.len() > SHOWN {
+        let more = unmeasured.len() - SHOWN;
+        unmeasured.truncate(SHOWN);
+        unmeasured.push(format!("{more} more, with -v"));
+    }
+    list(&mut text, UNMEASURED, unmeasured.into_iter());
     list(
         &mut text,
         "Unexplained",
@@ -64,7 +73,6 @@ fn add_variant(text: &mut String, variant: &VariantChange) {
     list(text, &title, lines);
     if !variant.pages.is_empty() {
         let title = format!("Pages under {}", variant.loader);
-        const SHOWN: usize = 24;
         let mut rows: Vec<_> = variant.pages.iter().take(SHOWN).map(page_row).collect();
         if variant.pages.len() > SHOWN {
             let more = format!("{} more ranges", variant.pages.len() - SHOWN);
