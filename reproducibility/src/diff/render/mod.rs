@@ -131,19 +131,19 @@ fn files_words(explanation: &Explanation) -> Option<String> {
             blocks.hash_blocks_read
         ));
     }
-    let count = |status| {
-        let files = rootfs.files.iter();
-        files.filter(|file| file.status == status).count() as u64
-    };
     for (status, word) in [
         (Status::Changed, "changed"),
         (Status::Added, "added"),
         (Status::Removed, "removed"),
         (Status::Unknown, "perhaps changed"),
     ] {
-        match count(status) {
+        let files = rootfs.files.iter().filter(|file| file.status == status);
+        let paths: Vec<_> = files.map(|file| file.path.as_str()).collect();
+        let count = counted(paths.len() as u64, "file");
+        match paths.len() {
             0 => {}
-            files => words.push(format!("{} {word}", counted(files, "file"))),
+            1..=3 => words.push(format!("{count} {word} ({})", paths.join(", "))),
+            _ => words.push(format!("{count} {word}")),
         }
     }
     if rootfs.moved_files > 0 {

@@ -8,9 +8,6 @@ use super::{
 };
 use crate::diff::explanation::{Explanation, PageChange, RootfsChange, VariantChange};
 
-/// Lines of a list that are shown where there may be very many.
-const SHOWN: usize = 24;
-
 /// How much is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
@@ -47,6 +44,7 @@ pub fn text(explanation: &Explanation, detail: Detail) -> String {
     let unmeasured =
         unmeasured.filter(|change| detail == Detail::Full || change.follows_from.is_none());
     let mut unmeasured: Vec<_> = unmeasured.map(change_words).collect();
+    const SHOWN: usize = 8;
     if detail == Detail::Short && unmeasured.len() > SHOWN {
         let more = unmeasured.len() - SHOWN;
         unmeasured.truncate(SHOWN);
@@ -72,6 +70,7 @@ fn add_variant(text: &mut String, variant: &VariantChange) {
     });
     list(text, &title, lines);
     if !variant.pages.is_empty() {
+        const SHOWN: usize = 24;
         let title = format!("Pages under {}", variant.loader);
         let mut rows: Vec<_> = variant.pages.iter().take(SHOWN).map(page_row).collect();
         if variant.pages.len() > SHOWN {
