@@ -61,6 +61,10 @@ pub struct Feed {
     /// The issuer of endorsements, a did:x509; without one, endorsements are not checked.
     #[serde(default, deserialize_with = "issuer")]
     pub issuer: Option<DidX509>,
+    /// The issuer of signed CoRIM documents, a did:x509; without one, their signature is not
+    /// checked.
+    #[serde(default, deserialize_with = "issuer")]
+    pub corim_issuer: Option<DidX509>,
 }
 
 /// A policy that cannot be used.

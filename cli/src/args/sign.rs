@@ -56,6 +56,8 @@ pub(crate) struct Sign {
     pub(crate) minisign: MinisignArgs,
     #[command(flatten)]
     pub(crate) endorsement: EndorsementArgs,
+    #[command(flatten)]
+    pub(crate) corim: CorimArgs,
 }
 
 /// [`Sign::role`] as a word of the command line.
@@ -92,12 +94,7 @@ pub(crate) struct SignerArgs {
     )]
     pub(crate) signer: Option<String>,
     /// Seconds that the command may take for one signature
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        requires = "signer",
-        default_value_t = 60
-    )]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) timeout: u64,
     /// Write what is to be signed into this folder, and nothing else
     #[arg(
@@ -162,6 +159,31 @@ pub(crate) struct EndorsementArgs {
     #[arg(long, value_name = "DID", requires = "chain")]
     pub(crate) issuer: Option<DidX509>,
     /// When it is said to be signed; no clock is asked
-    #[arg(long, value_name = "TIME", requires = "chain")]
+    #[arg(long, value_name = "TIME")]
     pub(crate) signing_time: Option<Timestamp>,
+}
+
+/// The detached signature over the CoRIM document.
+#[derive(Debug, Args)]
+pub(crate) struct CorimArgs {
+    /// Sign the CoRIM document too, with these certificates of an RSA key, leaf to root (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires_all = ["corim_issuer", "signing_time"],
+        value_hint = ValueHint::FilePath
+    )]
+    pub(crate) corim_chain: Option<PathBuf>,
+    /// Who signs it: did:x509:0:sha256:HASH::eku:OID
+    #[arg(long, value_name = "DID", requires = "corim_chain")]
+    pub(crate) corim_issuer: Option<DidX509>,
+    /// Sign it by running this command, which gives PS384: RSASSA-PSS with SHA-384
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        requires = "corim_chain",
+        conflicts_with_all = ["to_be_signed", "signatures"],
+        value_hint = ValueHint::CommandString
+    )]
+    pub(crate) corim_signer: Option<String>,
 }

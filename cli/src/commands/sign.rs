@@ -13,10 +13,11 @@ use guestmark_manifests::minisign;
 use guestmark_manifests::release::{
     Content, Draft, DraftEnvelope, Endorser, MINISIGN_NAME, Message, Minisign, Place, Signatures,
 };
-use guestmark_manifests::signer::{CommandSigner, KeyId, PemSigner, Signer};
-use guestmark_manifests::{CertificateChain, SigningTime};
+use guestmark_manifests::signer::{CommandSigner, KeyId, PemSigner, Signer, SigningCommand};
+use guestmark_manifests::{CertificateChain, DidX509, SigningTime};
 use guestmark_measure::Sha256Digest;
 use guestmark_measure::ecdsa::PublicKey;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{EndorsementArgs, MinisignArgs, RoleArg, Sign, SignerArgs};
@@ -84,7 +85,10 @@ pub(crate) fn run(args: &Sign, output: &Output) -> anyhow::Result<Outcome> {
     let key = source.key()?;
     let signatures = source.signatures();
     match draft {
-        Drafted::Release(draft) => {
+        Drafted::Release(mut draft) => {
+            if let Some(message) = draft.corim_message() {
+                draft.sign_corim(&corim_signature(args, &message)?)?;
+            }
             let minisign = minisign_of(&args.minisign, &args.signer)?;
             draft
                 .sign(&key, &signatures, minisign.as_ref())?
@@ -104,7 +108,10 @@ pub(crate) fn run(args: &Sign, output: &Output) -> anyhow::Result<Outcome> {
 fn draft(args: &Sign) -> anyhow::Result<Drafted> {
     let named = || args.source.display().to_string();
     let placed = args.place.feed.is_some() || args.place.previous.is_some();
-    let endorsed = args.endorsement.chain.is_some();
+    let endorsed = args.endorsement.chain.is_some() || args.corim.corim_chain.is_some();
+    if args.endorsement.signing_time.is_some() && !endorsed {
+        bail!("--signing-time goes with --chain or --corim-chain");
+    }
     let minisigned =
         args.minisign.minisign_key.is_some() || args.minisign.minisign_public_key.is_some();
     if args.role != RoleArg::Publisher && (placed || endorsed || minisigned) {
@@ -143,15 +150,23 @@ fn draft(args: &Sign) -> anyhow::Result<Drafted> {
         previous: args.place.previous.as_ref().map(fs::read).transpose()?,
     };
     let mut draft = Draft::of_build(content, &place).with_context(named)?;
-    if let Some(endorser) = endorser(&args.endorsement)? {
+    let time = args.endorsement.signing_time;
+    let EndorsementArgs { chain, issuer, .. } = &args.endorsement;
+    if let Some(endorser) = endorser(chain, issuer, time)? {
         draft.endorse(&endorser)?;
+    }
+    if let Some(endorser) = endorser(&args.corim.corim_chain, &args.corim.corim_issuer, time)? {
+        draft.endorse_corim(&endorser)?;
     }
     Ok(Drafted::Release(Box::new(draft)))
 }
 
-fn endorser(args: &EndorsementArgs) -> anyhow::Result<Option<Endorser>> {
-    let (Some(chain), Some(issuer), Some(time)) = (&args.chain, &args.issuer, args.signing_time)
-    else {
+fn endorser(
+    chain: &Option<PathBuf>,
+    issuer: &Option<DidX509>,
+    time: Option<Timestamp>,
+) -> anyhow::Result<Option<Endorser>> {
+    let (Some(chain), Some(issuer), Some(time)) = (chain, issuer, time) else {
         return Ok(None);
     };
     let seconds = u64::try_from(time.as_second()).context("--signing-time is before 1970")?;
@@ -161,6 +176,19 @@ fn endorser(args: &EndorsementArgs) -> anyhow::Result<Option<Endorser>> {
         chain: certificates.with_context(|| chain.display().to_string())?,
         signing_time: SigningTime::from_unix(seconds)?,
     }))
+}
+
+/// The signature over the CoRIM document: from its command, or from the folder of signatures.
+fn corim_signature(args: &Sign, message: &Message) -> anyhow::Result<Vec<u8>> {
+    if let Some(command) = &args.corim.corim_signer {
+        let timeout = Duration::from_secs(args.signer.timeout);
+        return Ok(SigningCommand::new(command, timeout)?.give(&message.bytes)?);
+    }
+    let folder = args.signer.signatures.as_ref().context(
+        "--corim-chain needs somebody who signs: give --corim-signer, or sign step by step with \
+         --to-be-signed and --signatures",
+    )?;
+    Ok(fs::read(folder.join(format!("{}.sig", message.name)))?)
 }
 
 fn role(role: RoleArg) -> &'static str {
@@ -207,8 +235,8 @@ impl Source {
         }
         let command = args.signer.as_ref().context("--signer is missing")?;
         let timeout = Duration::from_secs(args.timeout);
-        let signer = CommandSigner::new(command, key, timeout)?;
-        Ok(Self::Signer(Box::new(signer)))
+        let command = SigningCommand::new(command, timeout)?;
+        Ok(Self::Signer(Box::new(CommandSigner::new(command, key))))
     }
 
     fn key(&self) -> anyhow::Result<PublicKey> {

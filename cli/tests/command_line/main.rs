@@ -27,6 +27,7 @@ mod measured_disk;
 mod measured_file;
 mod pack;
 mod release;
+mod release_corim;
 mod release_docs;
 mod release_trust;
 mod release_verifiers;

@@ -6,11 +6,12 @@
 use ciborium::Value;
 use guestmark_measure::LaunchDigest;
 
+use super::cbor::Map;
 use super::leaf_key::LeafKey;
 use super::writer::{certificates, check_signer};
-use super::{Claims, SignError, cbor, header};
+use super::{Claims, SignError, cbor, header, reader};
 use crate::signer::{Algorithm, Signer};
-use crate::{CertificateChain, Problem};
+use crate::{CertificateChain, DidX509, Problem, SigningTime};
 
 const PROFILE: &str = "tag:microsoft.com,2026:launch-measurement/v1";
 const NAME: &str = "AMD/SEV-SNP/launch-measurement";
@@ -139,4 +140,62 @@ impl CorimDraft {
         check_signer(signer, &self.key_der)?;
         Ok(self.assemble(&signer.sign(&self.to_be_signed())?)?)
     }
+}
+
+/// Holds that `message` is the detached signature over `document` by a leaf of `issuer`, for `feed`.
+/// Gives the time that it is said to be signed at.
+///
+/// # Errors
+/// The first thing that is not so.
+pub fn verify(
+    message: &[u8],
+    document: &[u8],
+    issuer: &DidX509,
+    feed: &str,
+) -> Result<SigningTime, Problem> {
+    let reader::Opened {
+        protected,
+        mut map,
+        payload,
+        signature,
+        ..
+    } = reader::open(message)?;
+    if payload != Value::Null {
+        let expected = "none, for the document lies beside the signature";
+        return Err(Problem::new("payload", expected, cbor::describe(&payload)));
+    }
+    let algorithm = map.take_as(header::ALG, "PS384 (-38)", |value| {
+        header::algorithm(value.clone())
+            .ok()
+            .filter(|algorithm| *algorithm == Algorithm::Ps384)
+            .ok_or(value)
+    })?;
+    map.equal(header::CONTENT_TYPE, &MEDIA_TYPE.into())?;
+    let claims = map.take_as(header::CWT_CLAIMS, "a map", |value| match value {
+        map @ Value::Map(_) => Ok(map),
+        other => Err(other),
+    })?;
+    let mut claims = Map::new(map.name(header::CWT_CLAIMS), claims)?;
+    let signer = claims.text(header::CWT_ISSUER)?;
+    let signer = reader::issuer(&claims.name(header::CWT_ISSUER), &signer)?;
+    let signed_feed = claims.text(header::CWT_FEED)?;
+    let time = SigningTime::from_unix(claims.unsigned(header::CWT_ISSUED_AT)?)?;
+    claims.finish()?;
+    let chain = reader::chain(&mut map)?;
+    let fingerprint = reader::leaf_fingerprint(&mut map)?;
+    map.finish()?;
+
+    chain.verify(time)?;
+    LeafKey::of_message(&chain, fingerprint, algorithm)?
+        .verify(&header::to_be_signed(&protected, document), &signature)?;
+    signer.resolve(&chain)?;
+    for (field, expected, found) in [
+        ("issuer", issuer.to_string(), signer.to_string()),
+        ("feed", feed.to_owned(), signed_feed),
+    ] {
+        if expected != found {
+            return Err(Problem::new(field, expected, found));
+        }
+    }
+    Ok(time)
 }

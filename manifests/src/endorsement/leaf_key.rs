@@ -7,10 +7,11 @@ use rsa::pss::{Signature as PssSignature, VerifyingKey};
 use rsa::sha2::Sha384;
 use rsa::signature::Verifier;
 use rsa::traits::PublicKeyParts;
+use sha2::{Digest, Sha256};
 use x509_cert::der::asn1::ObjectIdentifier;
 
-use crate::Problem;
 use crate::signer::Algorithm;
+use crate::{CertificateChain, Problem};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
@@ -45,6 +46,31 @@ impl LeafKey {
             short if short < SHORTEST => Err(refused(format!("an RSA key of {short} bits"))),
             _ => Ok(Self::Rsa(key)),
         }
+    }
+
+    /// The key of a message's leaf, which the message names by the SHA-256 of its certificate and
+    /// by its scheme.
+    pub(super) fn of_message(
+        chain: &CertificateChain,
+        fingerprint: [u8; 32],
+        algorithm: Algorithm,
+    ) -> Result<Self, Problem> {
+        let leaf = chain.leaf();
+        if Sha256::digest(leaf.der()).as_slice() != fingerprint {
+            let expected = "SHA-256 of the leaf, x5chain[0]";
+            return Err(Problem::new(
+                "protected header, x5t (34)",
+                expected,
+                "another hash",
+            ));
+        }
+        let key = Self::of(leaf)?;
+        if key.algorithm() != algorithm {
+            let expected = format!("{}, for the leaf's key is of that kind", key.algorithm());
+            let found = algorithm.to_string();
+            return Err(Problem::new("protected header, alg (1)", expected, found));
+        }
+        Ok(key)
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {

@@ -47,32 +47,14 @@ impl Endorsement {
     /// # Errors
     /// The first thing found wrong.
     pub fn read(message: &[u8]) -> Result<Self, Problem> {
-        if message.len() > Self::LARGEST {
-            return Err(too_large(message.len()));
-        }
-        let refused =
-            |expected: &str, value: &Value| Problem::new(MESSAGE, expected, describe(value));
-        let parts = match cbor::parse(MESSAGE, message)? {
-            Value::Tag(header::COSE_SIGN1, message) => *message,
-            other => return Err(refused("tag 18 (COSE_Sign1)", &other)),
-        };
-        let parts = parts
-            .into_array()
-            .map_err(|it| refused("an array of 4", &it))?;
-        let [protected, unprotected, payload, signature] = <[_; 4]>::try_from(parts)
-            .map_err(|parts| refused("an array of 4", &Value::Array(parts)))?;
-        let protected = bytes("protected header", "bytes", protected)?;
+        let Opened {
+            protected,
+            mut map,
+            payload,
+            signature,
+            unsigned_labels,
+        } = open(message)?;
         let payload = bytes("payload", "bytes, for nothing is signed detached", payload)?;
-        let signature = bytes("signature", "bytes", signature)?;
-
-        let map = cbor::parse("protected header", &protected)?;
-        let mut map = Map::new("protected header", map)?;
-        let unprotected = Map::new("unprotected header", unprotected)?;
-        let known = [&header::BOTH[..], &header::V1_ONLY, &header::V2_ONLY];
-        if let Some(&label) = known.into_iter().flatten().find(|it| unprotected.has(**it)) {
-            let expected = "it in the protected header alone, which the signature covers";
-            return Err(Problem::new(unprotected.name(label), expected, "it here"));
-        }
 
         let version = version(&map)?;
         let algorithm =
@@ -93,9 +75,54 @@ impl Endorsement {
             protected,
             payload,
             signature,
-            unsigned_labels: unprotected.len(),
+            unsigned_labels,
         })
     }
+}
+
+/// A COSE_Sign1 message taken apart.
+pub(super) struct Opened {
+    /// The protected header's bytes, which the signature covers.
+    pub(super) protected: Vec<u8>,
+    /// The same as a map.
+    pub(super) map: Map,
+    pub(super) payload: Value,
+    pub(super) signature: Vec<u8>,
+    /// How many labels of other uses the unprotected header has.
+    pub(super) unsigned_labels: usize,
+}
+
+/// Takes a tagged COSE_Sign1 message apart. No label that counts stands in its unprotected header.
+pub(super) fn open(message: &[u8]) -> Result<Opened, Problem> {
+    if message.len() > Endorsement::LARGEST {
+        return Err(too_large(message.len()));
+    }
+    let refused = |expected: &str, value: &Value| Problem::new(MESSAGE, expected, describe(value));
+    let parts = match cbor::parse(MESSAGE, message)? {
+        Value::Tag(header::COSE_SIGN1, message) => *message,
+        other => return Err(refused("tag 18 (COSE_Sign1)", &other)),
+    };
+    let parts = parts
+        .into_array()
+        .map_err(|it| refused("an array of 4", &it))?;
+    let [protected, unprotected, payload, signature] = <[_; 4]>::try_from(parts)
+        .map_err(|parts| refused("an array of 4", &Value::Array(parts)))?;
+    let protected = bytes("protected header", "bytes", protected)?;
+    let map = cbor::parse("protected header", &protected)?;
+    let map = Map::new("protected header", map)?;
+    let unprotected = Map::new("unprotected header", unprotected)?;
+    let known = [&header::BOTH[..], &header::V1_ONLY, &header::V2_ONLY];
+    if let Some(&label) = known.into_iter().flatten().find(|it| unprotected.has(**it)) {
+        let expected = "it in the protected header alone, which the signature covers";
+        return Err(Problem::new(unprotected.name(label), expected, "it here"));
+    }
+    Ok(Opened {
+        protected,
+        map,
+        signature: bytes("signature", "bytes", signature)?,
+        payload,
+        unsigned_labels: unprotected.len(),
+    })
 }
 
 fn too_large(found: usize) -> Problem {
@@ -127,7 +154,7 @@ fn version(map: &Map) -> Result<Version, Problem> {
     }
 }
 
-fn chain(map: &mut Map) -> Result<CertificateChain, Problem> {
+pub(super) fn chain(map: &mut Map) -> Result<CertificateChain, Problem> {
     let expected = "an array of certificates";
     let certificates = map.take_as(header::X5CHAIN, expected, |value| match value {
         // The form of a chain of one, which the chain refuses.
@@ -141,7 +168,7 @@ fn chain(map: &mut Map) -> Result<CertificateChain, Problem> {
     CertificateChain::from_der(each.collect::<Result<Vec<_>, _>>()?)
 }
 
-fn leaf_fingerprint(map: &mut Map) -> Result<[u8; 32], Problem> {
+pub(super) fn leaf_fingerprint(map: &mut Map) -> Result<[u8; 32], Problem> {
     let expected = "[-16 (SHA-256), 32 bytes]";
     map.take_as(header::X5T, expected, |value| {
         let fingerprint = match value.as_array().map(Vec::as_slice) {
@@ -154,14 +181,14 @@ fn leaf_fingerprint(map: &mut Map) -> Result<[u8; 32], Problem> {
     })
 }
 
-fn feed(field: String, feed: String) -> Result<String, Problem> {
+pub(super) fn feed(field: String, feed: String) -> Result<String, Problem> {
     match feed.is_empty() {
         true => Err(Problem::new(field, "the name of a feed", "nothing")),
         false => Ok(feed),
     }
 }
 
-fn issuer(field: &str, text: &str) -> Result<DidX509, Problem> {
+pub(super) fn issuer(field: &str, text: &str) -> Result<DidX509, Problem> {
     text.parse().map_err(|problem: Problem| Problem {
         field: format!("{field}, {}", problem.field),
         ..problem

@@ -3,7 +3,6 @@
 use guestmark_measure::LaunchDigest;
 use guestmark_measure::report::NotChecked;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::Endorsement;
 use super::header::to_be_signed;
@@ -191,21 +190,7 @@ impl Verification {
 impl Endorsement {
     /// Holds that the leaf's key made the signature, in the scheme that the header says.
     fn check_signature(&self) -> Result<(), Problem> {
-        let leaf = self.chain.leaf();
-        if Sha256::digest(leaf.der()).as_slice() != self.leaf_fingerprint {
-            let expected = "SHA-256 of the leaf, x5chain[0]";
-            return Err(Problem::new(
-                "protected header, x5t (34)",
-                expected,
-                "another hash",
-            ));
-        }
-        let key = LeafKey::of(leaf)?;
-        if key.algorithm() != self.algorithm {
-            let expected = format!("{}, for the leaf's key is of that kind", key.algorithm());
-            let found = self.algorithm.to_string();
-            return Err(Problem::new("protected header, alg (1)", expected, found));
-        }
+        let key = LeafKey::of_message(&self.chain, self.leaf_fingerprint, self.algorithm)?;
         let message = to_be_signed(&self.protected, &self.payload);
         key.verify(&message, &self.signature)
     }

@@ -8,20 +8,19 @@ use guestmark_measure::ecdsa::{PublicKey, Signature};
 use guestmark_measure::id_block::{self, IdAuthPage, IdBlock, SignedIdBlock};
 use guestmark_output::{OutputDirectory, OutputFile};
 
+use super::endorser::{DraftCorim, DraftEndorsement, Endorser};
 use super::{
-    Content, ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME,
-    Place, ReleaseError, SIGNATURE_NAME, facts, sums,
+    Content, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME, Place, ReleaseError, SIGNATURE_NAME,
+    facts, sums,
 };
 use crate::dsse::Envelope;
 use crate::endorsement::corim::launch_measurement;
-use crate::endorsement::{self, Claims, Version};
 use crate::folder::Folder;
 use crate::manifest::{Artifact, Guest, MANIFEST_NAME, Manifest};
-use crate::minisign;
 use crate::revocation::{self, Revocations};
-use crate::signer::{Algorithm, Signer, verified};
+use crate::signer::{Signer, verified};
 use crate::statement::{self, Claim, Statement};
-use crate::{CertificateChain, DidX509, FileProblem, SigningTime, json};
+use crate::{FileProblem, endorsement, json, minisign};
 
 /// Bytes to sign, under a name that people recognise.
 #[derive(Debug, Clone)]
@@ -135,34 +134,7 @@ pub struct Draft {
     /// The production guest's ID block, unless it is signed already.
     id_block: Option<IdBlock>,
     endorsements: Vec<DraftEndorsement>,
-}
-
-/// Who endorses the production guest, for verifiers that read endorsements.
-#[derive(Debug)]
-pub struct Endorser {
-    /// The issuer.
-    pub issuer: DidX509,
-    /// The certificates of the signing key, leaf to root.
-    pub chain: CertificateChain,
-    /// When it is said to be signed.
-    pub signing_time: SigningTime,
-}
-
-/// One form of the endorsement, before it is signed.
-#[derive(Debug)]
-struct DraftEndorsement {
-    /// The name of the published file.
-    name: &'static str,
-    draft: endorsement::Draft,
-}
-
-impl DraftEndorsement {
-    fn message(&self) -> Message {
-        Message {
-            name: format!("{}.to-be-signed", self.name),
-            bytes: self.draft.to_be_signed(),
-        }
-    }
+    corim: Option<DraftCorim>,
 }
 
 /// A signed release, in memory but for the artifacts.
@@ -206,6 +178,7 @@ impl Draft {
             envelope: Envelope::new(statement::PAYLOAD_TYPE, payload),
             id_block: block.ok(),
             endorsements: Vec::new(),
+            corim: None,
         })
     }
 
@@ -238,6 +211,7 @@ impl Draft {
             envelope,
             id_block: None,
             endorsements: Vec::new(),
+            corim: None,
         })
     }
 
@@ -246,25 +220,34 @@ impl Draft {
     /// # Errors
     /// Certificates that do not hold together, are not for ECDSA on P-384, or not the issuer's.
     pub fn endorse(&mut self, endorser: &Endorser) -> Result<(), ReleaseError> {
-        let digest = production(&self.manifest)?.launch_digest;
-        for (version, name) in [
-            (Version::V1, ENDORSEMENT_NAME),
-            (Version::V2, ENDORSEMENT_V2_NAME),
-        ] {
-            let claims = Claims {
-                issuer: endorser.issuer.clone(),
-                feed: self.manifest.feed.clone(),
-                svn: self.manifest.identity.uvm_svn,
-                launch_digest: digest,
-                signing_time: endorser.signing_time,
-            };
-            let draft = endorsement::Draft::new(version, claims, &endorser.chain);
-            let draft = draft.map_err(|problem| FileProblem::of("--chain", problem))?;
-            let (expected, found) = (Algorithm::Es384, draft.algorithm());
-            crate::file_problem::expect("--chain", "x5chain[0] key", &expected, &found)?;
-            self.endorsements.push(DraftEndorsement { name, draft });
-        }
+        self.endorsements = endorser.endorsements(&self.manifest)?;
         Ok(())
+    }
+
+    /// Has the CoRIM document signed too, under the manifest's feed.
+    ///
+    /// # Errors
+    /// Certificates that do not hold together, are not for RSA, or not the issuer's.
+    pub fn endorse_corim(&mut self, endorser: &Endorser) -> Result<(), ReleaseError> {
+        self.corim = Some(endorser.corim(&self.manifest)?);
+        Ok(())
+    }
+
+    /// What there is to sign for the CoRIM document, if it is to be signed: RSASSA-PSS with
+    /// SHA-384, MGF1 with SHA-384, a salt of 48 bytes.
+    pub fn corim_message(&self) -> Option<Message> {
+        self.corim.as_ref().map(DraftCorim::message)
+    }
+
+    /// Takes the signature over [`Self::corim_message`], and verifies it.
+    ///
+    /// # Errors
+    /// It is another key's, or over other bytes.
+    pub fn sign_corim(&mut self, signature: &[u8]) -> Result<(), ReleaseError> {
+        match &mut self.corim {
+            Some(corim) => corim.sign(signature),
+            None => Ok(()),
+        }
     }
 
     /// The manifest.
@@ -283,6 +266,7 @@ impl Draft {
             messages.push(id_block_message(&self.manifest, block));
         }
         messages.extend(self.endorsements.iter().map(DraftEndorsement::message));
+        messages.extend(self.corim_message());
         messages
     }
 
@@ -323,6 +307,9 @@ impl Draft {
             let message = message.map_err(|problem| FileProblem::of(endorsement.name, problem))?;
             let text = endorsement::reference_info_base64(&message);
             files.insert(endorsement.name.to_owned(), text.into_bytes());
+        }
+        if let Some((name, message)) = self.corim.take().and_then(DraftCorim::signed) {
+            files.insert(name, message);
         }
         if let Some(minisign) = minisign {
             let text = self.minisign(minisign)?;

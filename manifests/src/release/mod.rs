@@ -2,6 +2,7 @@
 
 mod content;
 mod draft;
+mod endorser;
 mod facts;
 mod sums;
 mod verify;
@@ -17,8 +18,9 @@ use crate::signer::SignerError;
 
 pub use content::{Content, Place};
 pub use draft::{
-    Draft, DraftEnvelope, Endorser, Message, Minisign, Release, Signatures, corim_name, signed_name,
+    Draft, DraftEnvelope, Message, Minisign, Release, Signatures, corim_name, signed_name,
 };
+pub use endorser::Endorser;
 pub use verify::{Check, Request, Summary, Verdict, verify};
 
 /// ECDSA signature on P-384 over the manifest, DER.

@@ -11,6 +11,7 @@ use guestmark_measure::{LaunchDigest, Sha256Digest};
 use serde::Serialize;
 
 use super::draft::{check_artifact, production};
+use super::endorser::corim_signature_name;
 use super::{
     ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME, MAX_SIGNED, MINISIGN_NAME, PROVENANCE_NAME,
     ReleaseError, SIGNATURE_NAME, corim_name, facts, signed_name, sums,
@@ -160,7 +161,7 @@ impl Verifier<'_> {
         self.root_file_system(&manifest)?;
         self.guests(&manifest)?;
         self.signed_guest(&manifest)?;
-        self.corim(&manifest)?;
+        self.corim(&manifest, &names)?;
         self.endorsements(&manifest, &names)?;
         self.rebuilders(&manifest, &names)
     }
@@ -348,8 +349,14 @@ impl Verifier<'_> {
         if let Some(missing) = required.difference(&names).next() {
             return Err(FileProblem::new(missing, "file", "a file", "nothing").into());
         }
+        let corim_signature = corim_signature_name(file);
         let optional = |name: &str| {
-            let known = [MINISIGN_NAME, ENDORSEMENT_NAME, ENDORSEMENT_V2_NAME];
+            let known = [
+                MINISIGN_NAME,
+                ENDORSEMENT_NAME,
+                ENDORSEMENT_V2_NAME,
+                &corim_signature,
+            ];
             known.contains(&name) || rebuilders::of(name).is_some()
         };
         if let Some(extra) = names.difference(&required).find(|name| !optional(name)) {

@@ -18,15 +18,21 @@ const MAX_OUTPUT: u64 = 1 << 14;
 /// How often a command is asked whether it ended, once it closed its output.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A signer that runs a command for each signature: the bytes to sign on its standard input, the
-/// signature, DER or R and S, on its standard output.
+/// A command that signs: the bytes to sign on its standard input, the signature on its standard
+/// output.
 #[derive(Debug)]
-pub struct CommandSigner {
+pub struct SigningCommand {
     text: String,
     arguments: Vec<String>,
+    timeout: Duration,
+}
+
+/// A signer on P-384 that runs a command for each signature, which may be DER or R and S.
+#[derive(Debug)]
+pub struct CommandSigner {
+    command: SigningCommand,
     public: PublicKey,
     der: Vec<u8>,
-    timeout: Duration,
 }
 
 /// How a run of the command ended.
@@ -35,13 +41,12 @@ struct Run {
     output: Vec<u8>,
 }
 
-impl CommandSigner {
-    /// A signer that runs `command`, holds its signatures against `public`, and ends it after
-    /// `timeout`. The command is split by [`split`]; no shell takes part.
+impl SigningCommand {
+    /// `command`, split by [`split`], which is ended after `timeout`; no shell takes part.
     ///
     /// # Errors
     /// A command that is empty or has an open quote.
-    pub fn new(command: &str, public: PublicKey, timeout: Duration) -> Result<Self, SignerError> {
+    pub fn new(command: &str, timeout: Duration) -> Result<Self, SignerError> {
         let arguments = split(command).map_err(|problem| SignerError {
             signer: command.to_owned(),
             problem: problem.to_owned(),
@@ -49,10 +54,23 @@ impl CommandSigner {
         Ok(Self {
             text: command.to_owned(),
             arguments,
-            public,
-            der: public.to_der(),
             timeout,
         })
+    }
+
+    /// What the command gives for a signature over `message`: whoever asks verifies it.
+    ///
+    /// # Errors
+    /// The command fails, takes too long, or gives nothing.
+    pub fn give(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        let Run { status, output } = self.run(message)?;
+        if !status.success() {
+            return Err(self.refused(format!("ended with {status}, expected exit status: 0")));
+        }
+        if output.is_empty() {
+            return Err(self.refused("wrote nothing, expected a signature on standard output"));
+        }
+        Ok(output)
     }
 
     fn refused(&self, problem: impl Into<String>) -> SignerError {
@@ -125,6 +143,17 @@ impl CommandSigner {
     }
 }
 
+impl CommandSigner {
+    /// A signer that holds what `command` gives against `public`.
+    pub fn new(command: SigningCommand, public: PublicKey) -> Self {
+        Self {
+            command,
+            public,
+            der: public.to_der(),
+        }
+    }
+}
+
 impl Signer for CommandSigner {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Es384
@@ -135,15 +164,9 @@ impl Signer for CommandSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let Run { status, output } = self.run(message)?;
-        if !status.success() {
-            return Err(self.refused(format!("ended with {status}, expected exit status: 0")));
-        }
-        if output.is_empty() {
-            return Err(self.refused("wrote nothing, expected a signature on standard output"));
-        }
+        let output = self.command.give(message)?;
         let signature = verified(&self.public, message, &output);
-        let signature = signature.map_err(|error| self.refused(error.to_string()))?;
+        let signature = signature.map_err(|error| self.command.refused(error.to_string()))?;
         Ok(signature.to_raw().to_vec())
     }
 }

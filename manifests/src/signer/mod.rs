@@ -7,7 +7,7 @@ mod pem;
 
 use std::fmt;
 
-pub use command::{CommandSigner, split};
+pub use command::{CommandSigner, SigningCommand, split};
 pub use key::{KeyId, verified};
 pub use pem::PemSigner;
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use guestmark_manifests::endorsement::corim::{CorimDraft, launch_measurement};
+use guestmark_manifests::endorsement::Version;
+use guestmark_manifests::endorsement::corim::{self, CorimDraft, launch_measurement};
 use guestmark_measure::igvm::{IgvmFile, Initialization, SpliceError, attach_corim, strip_corim};
 use guestmark_measure::{Loader, launch_digest, launch_digests};
 use igvm::corim::launch_measurement::{LaunchMeasurement, MeasurementKind};
@@ -72,6 +73,49 @@ fn a_signature_of_the_document_verifies_elsewhere() {
         "signature: expected a signature of the leaf's key (PS384), found one made with another \
          key or over other bytes"
     );
+}
+
+#[test]
+fn what_is_signed_verifies_and_nothing_else_does() {
+    let chain = chain(&["rsa-leaf", "rsa-root"]);
+    let claims = claims(issuer("rsa-root"));
+    let draft = CorimDraft::new(&claims, &chain).unwrap();
+    let signed = draft.sign(&Openssl::new("rsa-leaf")).unwrap();
+    let document = draft.document();
+    let verify = |message: &[u8], document: &[u8], authority: &str, feed: &str| {
+        corim::verify(message, document, &issuer(authority), feed)
+            .map_err(|problem| problem.to_string())
+    };
+    let time = verify(&signed, document, "rsa-root", &claims.feed);
+    assert_eq!(time, Ok(claims.signing_time));
+
+    let other = [document, &[0]].concat();
+    assert_eq!(
+        verify(&signed, &other, "rsa-root", &claims.feed).unwrap_err(),
+        "signature: expected a signature of the leaf's key (PS384), found one made with another \
+         key or over other bytes"
+    );
+    let feed = verify(&signed, document, "rsa-root", "other").unwrap_err();
+    assert_eq!(feed, format!("feed: expected other, found {}", claims.feed));
+    let foreign = verify(&signed, document, "root", &claims.feed).unwrap_err();
+    assert!(
+        foreign.starts_with("issuer: expected did:x509:"),
+        "{foreign}"
+    );
+
+    // The document inside the message instead of beside it: the third of four parts.
+    let null = signed.len() - 256 - 3 - 1;
+    assert_eq!(signed[null], 0xf6);
+    let mut inside = signed.clone();
+    inside.splice(null..=null, [0x41, 0]);
+    assert_eq!(
+        verify(&inside, document, "rsa-root", &claims.feed).unwrap_err(),
+        "payload: expected none, for the document lies beside the signature, found 1 bytes"
+    );
+    let endorsement = crate::written::draft(Version::V2, "leaf");
+    let endorsement = endorsement.sign(&Openssl::new("leaf")).unwrap();
+    let problem = verify(&endorsement, document, "root", &claims.feed).unwrap_err();
+    assert!(problem.starts_with("payload: expected none"), "{problem}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ use guestmark_measure::igvm::IgvmFile;
 
 use super::{Checked, MAX_SIGNED, Verifier, corim_name, facts, production, signed_name};
 use crate::FileProblem;
-use crate::endorsement::corim::launch_measurement;
+use crate::endorsement::corim::{self, launch_measurement};
 use crate::file_problem::expect;
 use crate::manifest::{self, Manifest};
 use crate::release::ReleaseError;
+use crate::release::endorser::corim_signature_name;
 
 impl Verifier<'_> {
     pub(super) fn root_file_system(&mut self, manifest: &Manifest) -> Checked {
@@ -102,18 +103,39 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    pub(super) fn corim(&mut self, manifest: &Manifest) -> Checked {
+    pub(super) fn corim(&mut self, manifest: &Manifest, names: &BTreeSet<String>) -> Checked {
         let guest = production(manifest)?;
         let name = corim_name(&guest.file);
         let svn = manifest.identity.uvm_svn;
-        if self.folder.read(&name, MAX_SIGNED)? != launch_measurement(guest.launch_digest, svn) {
+        let document = self.folder.read(&name, MAX_SIGNED)?;
+        if document != launch_measurement(guest.launch_digest, svn) {
             let expected = "the document for this launch digest and SVN";
             return Err(FileProblem::new(name, "content", expected, "other bytes").into());
         }
         self.passed(
             "CoRIM",
-            format!("{name}: gives the launch digest and SVN {svn}; it is not signed"),
+            format!("{name}: gives the launch digest and SVN {svn}"),
         );
+
+        let signature = corim_signature_name(&guest.file);
+        let feed = self.request.policy.feeds.get(&manifest.feed);
+        match feed.and_then(|feed| feed.corim_issuer.as_ref()) {
+            Some(issuer) => {
+                let message = self.folder.read(&signature, MAX_SIGNED)?;
+                let time = corim::verify(&message, &document, issuer, &manifest.feed)
+                    .map_err(|problem| FileProblem::of(&signature, problem))?;
+                let proved = format!(
+                    "{signature}: the issuer signed {name} for the feed, said to be at {time}"
+                );
+                self.passed("signed CoRIM", proved);
+            }
+            None if names.contains(&signature) => {
+                self.not_checked(format!(
+                    "{signature}: the policy names no corim-issuer for the feed"
+                ));
+            }
+            None => self.not_checked(format!("signed CoRIM: there is no {signature}")),
+        }
         Ok(())
     }
 }
