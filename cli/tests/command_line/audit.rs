@@ -8,7 +8,7 @@ use crate::archive::{Tiny, mirror};
 use crate::guestmark;
 use crate::schema::conforms;
 use crate::stdout;
-use crate::workshop::{PEOPLE, list_again, publish_again, replace, shell, workshop};
+use crate::workshop::{PEOPLE, list_again, publish_again, rebuild, replace, shell, workshop};
 
 /// The document of `audit`, and the exit status. The store is new, so that all is fetched.
 fn audit(folder: &Path, more: &[&str]) -> (Value, i32) {
@@ -77,18 +77,7 @@ fn a_release_is_rebuilt_from_what_was_published_alone() {
     );
 
     // And the auditor says so, which the policy then counts.
-    let file = "release/rebuild-carol.dsse.json";
-    let sign = [
-        "sign",
-        "mine",
-        "--role",
-        "rebuilder",
-        "--key",
-        "carol.pem",
-        "-o",
-        file,
-    ];
-    guestmark(folder.path()).args(sign).assert().code(0);
+    rebuild(folder.path(), "carol", "mine", "release");
     let verified = stdout(
         folder.path(),
         &["verify", "release", "release", "--policy", "trust.toml"],
@@ -181,20 +170,7 @@ fn rebuilders_who_signed_something_else_do_not_count() {
     shell(folder.path(), "echo >> out/sbom.spdx.json");
     list_again(&folder.path().join("out"));
     for name in ["alice", "bob"] {
-        let key = format!("{name}.pem");
-        let file = format!("release/rebuild-{name}.dsse.json");
-        let _ = fs_err::remove_file(folder.path().join(&file));
-        let sign = [
-            "sign",
-            "out",
-            "--role",
-            "rebuilder",
-            "--key",
-            &key,
-            "-o",
-            &file,
-        ];
-        guestmark(folder.path()).args(sign).assert().code(0);
+        rebuild(folder.path(), name, "out", "release");
     }
     let (class, reason, status) = verdict(folder.path());
     assert_eq!((class.as_str(), status), ("does-not-verify", 1));

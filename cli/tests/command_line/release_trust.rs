@@ -285,7 +285,7 @@ fn rebuilders_count_when_they_are_known_independent_and_agree() {
     changed(
         |path| {
             fs_err::remove_file(path.join("release/rebuild-bob.dsse.json")).unwrap();
-            rebuild(path, "publisher", "release");
+            rebuild(path, "publisher", "out", "release");
         },
         &format!("{prefix}; rebuild-publisher.dsse.json is by publisher main, who is no rebuilder"),
     );
@@ -322,7 +322,7 @@ fn rebuilders_count_when_they_are_known_independent_and_agree() {
     let path = folder.path();
     shell(path, "cd out; printf x >> origins.json");
     list_again(&path.join("out"));
-    rebuild(path, "carol", "release");
+    rebuild(path, "carol", "out", "release");
     let (document, status) = verify(path, &[]);
     assert_eq!(status, 0, "{document:#}");
     let said = proved(&document, "rebuilders");

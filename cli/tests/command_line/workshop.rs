@@ -117,7 +117,7 @@ fn template() -> &'static Path {
         sign[3] = "release";
         guestmark(path).args(sign).assert().code(0);
         for name in ["alice", "bob"] {
-            rebuild(path, name, "release");
+            rebuild(path, name, "out", "release");
         }
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workshop");
         if folder.exists() {
@@ -149,13 +149,13 @@ pub(crate) fn key_pair(folder: &Path, name: &str) {
     OPENSSL.stdout(&["pkey", "-in", &pem, "-pubout", "-out", &public]);
 }
 
-/// The word of a rebuilder, put into a release.
-pub(crate) fn rebuild(folder: &Path, name: &str, release: &str) {
+/// The word of a rebuilder about what was built, put into a release.
+pub(crate) fn rebuild(folder: &Path, name: &str, built: &str, release: &str) {
     let file = format!("{release}/rebuild-{name}.dsse.json");
     let key = format!("{name}.pem");
     let sign = [
         "sign",
-        "out",
+        built,
         "--role",
         "rebuilder",
         "--key",
