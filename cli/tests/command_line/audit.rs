@@ -61,6 +61,14 @@ fn change_recipe(folder: &Path, file: &str, from: &str, to: &str) {
     );
 }
 
+/// Replaces bytes of a file by as many others.
+fn replace_bytes(path: &Path, from: &[u8], to: &[u8]) {
+    let mut bytes = fs_err::read(path).unwrap();
+    let place = bytes.windows(from.len()).position(|it| it == from).unwrap();
+    bytes[place..place + to.len()].copy_from_slice(to);
+    fs_err::write(path, bytes).unwrap();
+}
+
 #[test]
 fn a_release_is_rebuilt_from_what_was_published_alone() {
     let folder = workshop();
@@ -150,6 +158,26 @@ fn a_release_built_from_something_else_is_explained() {
     assert!(reason.contains("rootfs.file"), "{reason}");
     let files = document["explanation"]["rootfs"]["files"].as_array();
     assert_eq!(files.unwrap()[0]["path"], "/etc/hostname");
+}
+
+#[test]
+fn what_cannot_be_compared_stays_unexplained() {
+    let folder = workshop();
+    let path = folder.path();
+    // One guest with another command line, and of the other only its digest, which is another too.
+    replace_bytes(&path.join("out/tiny.igvm"), b"quiet guest", b"loud! guest");
+    shell(path, "rm out/tiny-debug.igvm");
+    let measurement = path.join("out/measurement.json");
+    let text = fs_err::read_to_string(&measurement).unwrap();
+    let said: Value = serde_json::from_str(&text).unwrap();
+    let digest = said["variants"][1]["launch_digest"].as_str().unwrap();
+    fs_err::write(&measurement, text.replace(digest, &"5a".repeat(48))).unwrap();
+    let (document, status) = audit(path, &["out", "--without-policy"]);
+    assert_eq!(
+        (status, &document["class"]),
+        (1, &"differs-unexplained".into()),
+        "{document:#}"
+    );
 }
 
 #[test]

@@ -129,6 +129,14 @@ fn an_endorsed_release_is_accepted_as_its_endorsements_are() {
         ];
         json(path, &arguments);
     }
+    // The certificates in it lead to the root in the eyes of OpenSSL.
+    let certificates = "hex() { od -An -v -tx1 | tr -d ' \\n'; }
+         for name in leaf ca root; do
+             part=$(openssl x509 -in $name.crt -outform DER | hex)
+             base64 -d release/reference-info-base64 | hex | grep -q $part
+         done
+         openssl verify -x509_strict -CAfile root.crt -untrusted ca.crt leaf.crt";
+    assert_eq!(shell(path, certificates), "leaf.crt: OK\n");
     // The same by way of an offline ceremony.
     let ceremony = "sign() { openssl dgst -sha384 -sign publisher.pem -out $1.sig $1; }
          time=$(date -u +%Y-%m-%dT%H:%M:%SZ)
