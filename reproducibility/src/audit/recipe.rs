@@ -3,13 +3,12 @@
 use std::io;
 use std::path::{Component, Path};
 
-use guestmark_builder::build::{MEASUREMENT_NAME, RECIPE_ARCHIVE_NAME};
+use guestmark_builder::build::{MEASUREMENT_NAME, Measurement, RECIPE_ARCHIVE_NAME};
 use guestmark_builder::lock::Lock;
 use guestmark_builder::recipe::Recipe;
 use guestmark_manifests::FileProblem;
 use guestmark_manifests::folder::Folder;
 use guestmark_measure::Sha256Digest;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tar::{Archive, EntryType};
 use tempfile::TempDir;
@@ -24,13 +23,6 @@ const MAX_MEASUREMENT: usize = 16 << 20;
 /// A recipe's folder, which goes with this value.
 #[derive(Debug)]
 pub(super) struct UnpackedRecipe(TempDir);
-
-/// What `measurement.json` says of the recipe.
-#[derive(Deserialize)]
-struct Measurement {
-    recipe_sha256: Sha256Digest,
-    lock_sha256: Sha256Digest,
-}
 
 impl UnpackedRecipe {
     /// Unpacks the recipe of a release, which must be the one that `measurement.json` names.
